@@ -1,0 +1,1 @@
+"""Translates HTTP and the command line to an operation or a query and back; computes nothing."""

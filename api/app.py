@@ -1,0 +1,94 @@
+"""The application: routes, errors, and what lives as long as the process does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from psycopg_pool import AsyncConnectionPool
+
+from api import docs, errors
+from api.envelope import failure
+from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
+from api.routes import ROUTERS
+from storage.audit_log.running import sequencer_of
+from storage.composition import Platform
+
+DESCRIPTION = """
+Gatehouse decides, records and proves which AI models may reach production.
+
+A model version moves only through a **transition request**: `POST …/transitions` answers 202 with a `Location`; a
+Prefect flow gathers the evidence, gates judge it, people approve exactly that, and one transaction settles it.
+
+Every answer has the same envelope; every refusal has a `code`, a sentence, and whether trying again helps. Lists are
+continued by `nextToken`. Writes take an `Idempotency-Key`; changes of a version take `If-Match`.
+"""
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
+    """`sequence_audit`: run the audit log's sequencer in this process; one of all processes leads."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.platform = platform
+        pool = AsyncConnectionPool(
+            platform.settings.database_url,
+            min_size=1,
+            max_size=platform.pool_size,
+            timeout=5,
+            kwargs={"autocommit": True, "connect_timeout": 5},
+            open=False,
+        )
+        await pool.open()
+        app.state.pool = pool
+        stop = threading.Event()
+        sequencer = threading.Thread(
+            target=sequencer_of(platform).run, args=(stop,), name="audit-sequencer", daemon=True
+        )
+        if sequence_audit:
+            sequencer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            if sequence_audit:
+                sequencer.join(timeout=5)
+            await pool.close()
+            platform.engine.dispose()
+
+    app = FastAPI(
+        title="Gatehouse",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    docs.mount(app)
+    errors.register(app)
+    app.add_exception_handler(BodyTooLarge, _too_large)
+    app.add_middleware(CallContext)
+    return app
+
+
+def _too_large(request: Request, error: Exception) -> Response:
+    return failure(request, 413, "PAYLOAD_TOO_LARGE", f"A JSON body may have at most {JSON_LIMIT} bytes.")
+
+
+def app() -> FastAPI:
+    """For `uvicorn --factory`: everything from the environment."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return create_app(Platform.from_environment())

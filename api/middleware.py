@@ -1,0 +1,72 @@
+"""What happens around every request: identity of the call, limits, headers that browsers need."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from storage.composition import new_id
+
+JSON_LIMIT = 1024 * 1024  # bytes; uploads are streams with a limit of their own
+_CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "script-src 'self'; frame-ancestors 'none'",
+}
+
+
+class CallContext:
+    """Gives the call its ids and clock, and refuses JSON bodies beyond the limit while they arrive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-correlation-id", b"").decode("latin-1")
+        request_id = new_id()
+        scope.setdefault("state", {}).update(
+            request_id=request_id,
+            correlation_id=given if _CORRELATION.fullmatch(given) else request_id,
+            started=time.perf_counter(),
+            principal=None,
+        )
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-Id"] = request_id
+                for name, value in _HEADERS.items():
+                    answer.setdefault(name, value)
+            await send(message)
+
+        streams = headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json"
+        await self._app(scope, receive if streams else _limited(receive), send_with_headers)
+
+
+class BodyTooLarge(Exception):
+    """Raised inside the reading of a body; becomes 413."""
+
+
+def _limited(receive: Receive) -> Receive:
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > JSON_LIMIT:
+            raise BodyTooLarge
+        return message
+
+    return limited

@@ -1,0 +1,33 @@
+"""Liveness and readiness, without a token and without details."""
+
+import orjson
+import psycopg
+import psycopg_pool
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.deps import PlatformDep, PoolDep
+from api.envelope import success
+from storage.prefect_api import PrefectLauncher
+from storage.queries.registry import one
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """The process answers."""
+    return success(request, b'{"status":"alive"}')
+
+
+@router.get("/ready")
+async def ready(request: Request, platform: PlatformDep, pool: PoolDep) -> Response:
+    """Whether the dependencies answer; 503 without the database."""
+    try:
+        database = await one(pool, "select 1") is not None
+    except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
+        database = False
+    launcher = platform.launcher
+    orchestrator = isinstance(launcher, PrefectLauncher) and await run_in_threadpool(launcher.healthy)
+    state = {"database": database, "orchestrator": orchestrator}
+    return success(request, orjson.dumps(state), status=200 if database else 503)

@@ -1,0 +1,159 @@
+"""Transition requests: read, list, decide, withdraw, try again."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.envelope import listed, success
+from api.requesting import dashboard_link, request_path, wake_until_heard
+from api.schemas.base import answers
+from api.schemas.governing import Decide, RequestRead, RequestSummary, Withdraw
+from governance.errors import ApprovalInvalidated, Forbidden
+from governance.lifecycle import TransitionName, VersionState
+from governance.operations import transitions
+from governance.operations.calls import Call
+from governance.operations.launching import relaunch
+from governance.people import Role
+from governance.requests import RequestStatus, TransitionRequest
+from storage.composition import Platform
+from storage.queries import requests as views
+
+router = APIRouter(prefix="/api/v1/transition-requests", tags=["Transition requests"])
+
+
+def _links(platform: Platform, found: TransitionRequest) -> dict[str, str]:
+    path = request_path(found.id)
+    return {"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, found.flow_run_id)}
+
+
+@router.get("", responses=answers(list[RequestSummary], 400))
+async def list_requests(
+    request: Request,
+    caller: Caller,
+    pool: PoolDep,
+    page: PageDep,
+    status: Annotated[RequestStatus | None, Query(description="State of the request.")] = None,
+    state: Annotated[VersionState | None, Query(description="Present state of the version.")] = None,
+    transition: Annotated[TransitionName | None, Query()] = None,
+    model_id: Annotated[UUID | None, Query(alias="modelId")] = None,
+) -> Response:
+    """Requests, newest first. `status=awaiting_approval` is what waits for people."""
+    found = await views.requests(
+        pool, page, status=status, state=state, transition=transition, model_id=str(model_id) if model_id else None
+    )
+    return listed(request, found)
+
+
+@router.get("/{request_id}", responses=answers(RequestRead, 404))
+async def get_request(
+    request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep
+) -> Response:
+    """One request with its gates, its evidence and the decisions about it."""
+    data = await views.request(pool, request_id)
+    path = request_path(request_id)
+    run = await run_in_threadpool(_flow_run, platform, request_id)
+    return success(
+        request, data, links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)}
+    )
+
+
+def _flow_run(platform: Platform, request_id: str) -> str | None:
+    with platform.new_unit() as uow:
+        return uow.requests.get(request_id).flow_run_id
+
+
+@router.post("/{request_id}/approvals", status_code=201, responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201))
+async def decide(
+    request_id: str,
+    body: Decide,
+    request: Request,
+    call: CallOf,
+    platform: PlatformDep,
+    pool: PoolDep,
+    background: BackgroundTasks,
+) -> Response:
+    """Approve or reject exactly the evidence with this digest.
+
+    409 APPROVAL_INVALIDATED when anything changed since the evidence was frozen; `details.difference` shows what,
+    and the evidence is gathered again. 403 SELF_APPROVAL for the requester.
+    """
+    found = identifier("transition request", request_id)
+    made = call(body.model_dump())
+    try:
+        decided = await run_in_threadpool(
+            transitions.decide,
+            platform.new_unit(),
+            made,
+            found,
+            decision=body.decision,
+            comment=body.comment,
+            evidence_digest=body.evidence_digest,
+        )
+    except ApprovalInvalidated as refusal:
+        if refusal.details.get("difference"):
+            await run_in_threadpool(_gather_again, platform, made, found)
+        raise
+    answer = success(
+        request,
+        await views.request(pool, found),
+        status=201,
+        headers={"Location": request_path(found)},
+        links=_links(platform, decided),
+    )
+    background.add_task(wake_until_heard, platform, made, decided)
+    answer.background = background
+    return answer
+
+
+def _gather_again(platform: Platform, call: Call, request_id: str) -> None:
+    with platform.new_unit() as uow:
+        request = uow.requests.get(request_id)
+    wake_until_heard(platform, call, request, seconds=0)
+
+
+@router.post("/{request_id}/withdraw", responses=answers(RequestRead, 400, 403, 404, 409, 422))
+async def withdraw(
+    request_id: str,
+    body: Withdraw,
+    request: Request,
+    call: CallOf,
+    platform: PlatformDep,
+    pool: PoolDep,
+    background: BackgroundTasks,
+) -> Response:
+    """Take a request back. Its requester or an administrator may, until it has its outcome."""
+    found = identifier("transition request", request_id)
+    made = call(body.model_dump())
+    withdrawn = await run_in_threadpool(transitions.withdraw, platform.new_unit(), made, found, body.reason)
+    answer = success(request, await views.request(pool, found), links=_links(platform, withdrawn))
+    background.add_task(wake_until_heard, platform, made, withdrawn)
+    answer.background = background
+    return answer
+
+
+@router.post("/{request_id}/retry", status_code=202, responses=answers(RequestRead, 403, 404, 409, status=202))
+async def retry(
+    request_id: str, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
+) -> Response:
+    """Start the flow of an undecided request again, e.g. after its run was cancelled in the dashboard."""
+    found = identifier("transition request", request_id)
+    made = call()
+    await run_in_threadpool(_retry, platform, made, found)
+    return success(
+        request,
+        await views.request(pool, found),
+        status=202,
+        headers={"Location": request_path(found)},
+        links={"self": request_path(found)},
+    )
+
+
+def _retry(platform: Platform, call: Call, request_id: str) -> None:
+    with platform.new_unit() as uow:
+        requester = uow.requests.get(request_id).requester_id
+    if call.person.id != requester and call.person.role is Role.DEVELOPER:
+        raise Forbidden("Only the requester, an approver or an administrator starts a request again.")
+    relaunch(platform.new_unit, platform.launcher, call, request_id, f"{call.person.name} asked for it")

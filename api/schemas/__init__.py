@@ -1,0 +1,1 @@
+"""Shapes of requests and answers, camelCase as the governance document shows them."""

@@ -1,0 +1,1 @@
+"""Gather facts, judge them, settle the outcome; runs in a worker."""

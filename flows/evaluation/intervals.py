@@ -1,0 +1,51 @@
+"""95 % intervals of metrics on one dataset: how far the figure would move with other examples of the same
+kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.evaluation.metrics import Estimator
+
+Z = 1.959963984540054  # of a two-sided 95 % interval
+RESAMPLES = 200
+SEED = 20_180_401  # fixed: the same outcomes give the same interval
+FEWEST, MOST = 10, 50_000  # rows between which the bootstrap is worth its name and its time
+
+
+def wilson(hits: float, trials: float) -> tuple[float, float]:
+    """Interval of a proportion (Wilson, J. Am. Stat. Assoc. 22:209, 1927); (0, 1) without trials."""
+    if trials <= 0:
+        return 0.0, 1.0
+    share, z2 = hits / trials, Z * Z
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bootstrap(estimators: Mapping[str, Estimator], n: int) -> dict[str, tuple[float, float]]:
+    """Percentile intervals from 200 resamples of the n examples, shared by all metrics.
+
+    Empty below 10 and above 50,000 rows, where it would say too little or take too long. A metric that is
+    not defined on some resamples (a class is missing) uses the others, and gets no interval if these are
+    fewer than half.
+    """
+    if not estimators or not FEWEST <= n <= MOST:
+        return {}
+    random = np.random.default_rng(SEED)
+    draws: dict[str, list[float]] = {name: [] for name in estimators}
+    for _ in range(RESAMPLES):
+        weights = np.bincount(random.integers(0, n, n), minlength=n).astype(np.float64)
+        for name, estimator in estimators.items():
+            draws[name].append(estimator(weights))
+    intervals: dict[str, tuple[float, float]] = {}
+    for name, values in draws.items():
+        finite: NDArray[np.float64] = np.array(values)[np.isfinite(values)]
+        if 2 * len(finite) >= RESAMPLES:
+            low, high = np.quantile(finite, (0.025, 0.975)).tolist()
+            intervals[name] = (low, high)
+    return intervals

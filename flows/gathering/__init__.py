@@ -1,0 +1,1 @@
+"""Collecting the facts that gates judge: everything here does I/O and decides nothing."""

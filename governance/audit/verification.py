@@ -1,0 +1,108 @@
+"""One walk over a log that names everything that does not hold.
+
+Memory is constant: one row and its successor, the right edge of the Merkle tree, one checkpoint, and bounded
+lists of what was found. Rows that fit take the short way through `verify`; the first doubt goes to
+`diagnosis`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from itertools import chain, pairwise
+
+from governance.audit.chain import Head
+from governance.audit.diagnosis import Diagnosis
+from governance.audit.entry import Draft, Entry, is_authentic
+from governance.audit.merkle import leaf_hash
+from governance.audit.note import VerifierKey
+from governance.audit.report import Findings, Kind, Report
+from governance.audit.seals import Seals
+
+PROGRESS_ROWS = 10_000
+"""Rows between two calls of `progress`."""
+
+
+def verify(
+    entries: Iterable[Entry],
+    checkpoints: Iterable[str],
+    *,
+    public_key: VerifierKey,
+    mac_key: bytes | None,
+    head: Head | None,
+    newest: str | None = None,
+    outbox: Iterable[tuple[int, Draft]] = (),
+    repeated: Iterable[tuple[int, ...]] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Judge a log.
+
+    entries: the rows by rising `seq`; plain tuples in the order of `Entry` will do.
+    checkpoints: the notes of the checkpoint log in the order of signing; `newest` is the note in the
+        checkpoint file. Both must have been read before the entries, or an honest log may seem truncated.
+    mac_key: the audit key; None leaves the macs unchecked (a stranger has only the public key).
+    head: the stored head; None means that it is missing, which is itself found.
+    outbox: waiting rows as (id, row). repeated: the numbers of entries that share a leaf, one tuple for each
+        leaf.
+    progress: called with the number of rows read, every PROGRESS_ROWS rows and at the end.
+    """
+    findings = Findings()
+    seals = Seals(checkpoints, newest, public_key, findings)
+    diagnosis = Diagnosis(head, mac_key, findings)
+    at = diagnosis.at
+    count = 0
+    seals.settle(0, at.root())
+    for row, following in pairwise(chain(entries, (None,))):
+        if row is None:
+            break
+        seq, entry, leaf, mac, link = row
+        number = at.number
+        if (
+            at.chain is not None
+            and seq == number + at.shift
+            and sha256(b"\x00" + entry.encode()).digest() == leaf
+            and sha256(at.chain + number.to_bytes(8, "big") + leaf).digest() == link
+            and (mac_key is None or hmac.digest(mac_key, leaf, "sha256") == mac)
+        ):
+            at.accept(leaf, link)
+        else:
+            diagnosis.examine(Entry(*row), Entry(*following) if following is not None else None)
+        if at.number >= seals.due:
+            seals.settle(at.number, at.root())
+        count += 1
+        if progress is not None and count % PROGRESS_ROWS == 0:
+            progress(count)
+    if progress is not None:
+        progress(count)
+    waiting = _judge_outbox(outbox, mac_key, findings)
+    _judge_repeated(repeated, findings)
+    seals.conclude(count)
+    diagnosis.conclude(seals.newest_size)
+    return Report(
+        entries=count,
+        outbox=waiting,
+        checkpoints=seals.valid,
+        sealed=seals.newest_size,
+        root=at.root(),
+        findings=findings.listed(),
+        unlisted=findings.unlisted,
+    )
+
+
+def _judge_outbox(outbox: Iterable[tuple[int, Draft]], mac_key: bytes | None, findings: Findings) -> int:
+    waiting = 0
+    for identifier, row in outbox:
+        waiting += 1
+        whole = leaf_hash(row.entry.encode()) == row.leaf if mac_key is None else is_authentic(row, mac_key)
+        if not whole:
+            findings.add(
+                Kind.OUTBOX, f"waiting row {identifier} was not written by the platform, or was edited"
+            )
+    return waiting
+
+
+def _judge_repeated(repeated: Iterable[tuple[int, ...]], findings: Findings) -> None:
+    for first, *others in repeated:
+        for other in others:
+            findings.add(Kind.DUPLICATED, f"it is entry {first} once more", other)

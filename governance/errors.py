@@ -1,0 +1,87 @@
+"""Everything that the registry refuses, as one tree.
+
+GovernanceError
+├── InvalidInput              what was sent cannot be understood or breaks a stated limit
+├── AuthenticationFailed      nobody we know
+├── Forbidden                 known, but may not
+│   └── SelfApproval          the requester judged their own request
+├── NotFound                  absent, or not the caller's to see
+├── Conflict                  understood, but the present state does not allow it
+│   ├── Duplicate
+│   ├── IllegalTransition     the lifecycle has no such edge
+│   ├── RequestOpen           another request moves this version already
+│   ├── RequestClosed         the request has its outcome
+│   ├── VersionFrozen         content may no longer change in this state
+│   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
+├── RevisionMismatch          If-Match named an older revision
+├── RevisionRequired          a change without If-Match
+├── IdempotencyMismatch       the same key with another request
+└── DependencyUnavailable     somebody we need does not answer; trying again is right
+
+Refusals inside a judgement are values (`governance.verdicts`); these are for callers who asked the impossible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GovernanceError(Exception):
+    """Root of all refusals. `message` is a sentence for people, `details` is JSON for programs."""
+
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = dict(details or {})
+
+
+class InvalidInput(GovernanceError): ...
+
+
+class AuthenticationFailed(GovernanceError): ...
+
+
+class Forbidden(GovernanceError): ...
+
+
+class SelfApproval(Forbidden): ...
+
+
+class NotFound(GovernanceError):
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"There is no {kind} {identifier!r}.", details={"kind": kind, "id": identifier})
+        self.kind = kind
+
+
+class Conflict(GovernanceError): ...
+
+
+class Duplicate(Conflict): ...
+
+
+class IllegalTransition(Conflict): ...
+
+
+class RequestOpen(Conflict): ...
+
+
+class RequestClosed(Conflict): ...
+
+
+class VersionFrozen(Conflict): ...
+
+
+class ApprovalInvalidated(Conflict): ...
+
+
+class RevisionMismatch(GovernanceError): ...
+
+
+class RevisionRequired(GovernanceError): ...
+
+
+class IdempotencyMismatch(GovernanceError): ...
+
+
+class DependencyUnavailable(GovernanceError): ...

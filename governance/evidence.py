@@ -1,0 +1,94 @@
+"""The frozen facts that gates judge and people approve.
+
+`Evidence` has two halves. The *subject* is what the registry's own tables say about the version; it can be
+recomputed in one query and is compared again inside the settling transaction. The *measured* half needs I/O
+outside the database (bytes re-read from storage, formats inspected, outcomes compared with the incumbent's) and is
+gathered by the flow. One digest over both is what an approval binds to. Nothing in it depends on when it was
+gathered, so gathering twice without a change gives the same digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from governance.canonical import difference, digest_of
+from governance.lifecycle import TransitionName
+from governance.people import Role
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Facts about one version for one transition.
+
+    subject: {"transition", "model": {...}, "version": {...}, "artifacts": [...], "evaluations": [...],
+              "policies": [...], "target": {...} | None, "incumbent": {"versionId", "version"} | None}
+    measured: {"artifacts": [{"id", "storedSha256" | None, "format", "safe", "reason"}],
+               "comparisons": [{"suiteId", "conclusion", ...}], ...}
+    """
+
+    subject: Json
+    measured: Json
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of({"subject": self.subject, "measured": self.measured})
+
+    @cached_property
+    def subject_digest(self) -> str:
+        return digest_of(self.subject)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"subject": dict(self.subject), "measured": dict(self.measured)}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Evidence:
+        return cls(subject=value["subject"], measured=value["measured"])
+
+    def changes_to(self, other: Evidence) -> list[dict[str, Any]]:
+        """What differs in `other`, as readable lines (see `governance.canonical.difference`)."""
+        return difference(self.to_json(), other.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's decision about one digest. `groups` and `role` are those held when it was counted."""
+
+    id: str
+    request_id: str
+    approver_id: str
+    approver_name: str
+    decision: str  # "approve" | "reject"
+    comment: str
+    evidence_digest: str
+    at: datetime
+    role: Role
+    groups: tuple[str, ...]
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that a gate may look at: evidence, who asked and why, the decisions so far, and the time.
+
+    `approved_subject` is the subject frozen in the approval that this transition carries out (deploying after
+    an approval), None where there is none; `current_approved_subject` is the same subject as it stands now.
+    """
+
+    transition: TransitionName
+    evidence: Evidence
+    requester_id: str
+    reason: str
+    approvals: tuple[Approval, ...]
+    as_of: datetime
+    approved_subject: Json | None = None
+    current_approved_subject: Json | None = None
+
+    @property
+    def risk_tier(self) -> str:
+        return str(self.evidence.subject["model"]["riskTier"])

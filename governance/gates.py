@@ -1,0 +1,71 @@
+"""Judging: one policy on one case, and the decision over all verdicts. Everything here fails closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from governance.evidence import Case
+from governance.lifecycle import TransitionName
+from governance.policies import ActivePolicy
+from governance.verdicts import Unknown, Verdict
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The verdict of one policy version."""
+
+    policy: str
+    title: str
+    policy_version: int
+    about_people: bool
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy,
+            "title": self.title,
+            "policyVersion": self.policy_version,
+            "outcome": self.verdict.outcome,
+            "reasons": list(self.verdict.reasons),
+            "facts": dict(self.verdict.facts),
+        }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`allowed`: settle; `denied`: settle as refused; `waiting`: only people's decisions are missing."""
+
+    outcome: Literal["allowed", "denied", "waiting"]
+    reasons: tuple[str, ...]
+
+
+def applicable(policies: Iterable[ActivePolicy], transition: TransitionName) -> tuple[ActivePolicy, ...]:
+    return tuple(active for active in policies if transition in active.policy.transitions)
+
+
+def evaluate(active: ActivePolicy, case: Case) -> GateResult:
+    """Judge one policy. An exception in a rule is `Unknown`: somebody could not judge, so nobody passes."""
+    policy = active.policy
+    try:
+        verdict = policy.judge(case)
+    except Exception as error:  # any fault of a rule must block, whatever it is
+        verdict = Unknown(f"The rule could not be applied: {type(error).__name__}: {error}")
+    return GateResult(policy.name, policy.title, active.version, policy.about_people, verdict)
+
+
+def evaluate_all(policies: Sequence[ActivePolicy], case: Case) -> tuple[GateResult, ...]:
+    return tuple(evaluate(active, case) for active in applicable(policies, case.transition))
+
+
+def decide(results: Sequence[GateResult]) -> Decision:
+    """No result at all is a denial: a transition that nobody judged was not judged."""
+    if not results:
+        return Decision("denied", ("No policy applies to this transition, so nobody judged it.",))
+    blocking = [result for result in results if result.verdict.outcome != "passed"]
+    if not blocking:
+        return Decision("allowed", ())
+    waiting = all(result.about_people and result.verdict.outcome == "unknown" for result in blocking)
+    reasons = tuple(f"{result.title} {reason}" for result in blocking for reason in result.verdict.reasons)
+    return Decision("waiting" if waiting else "denied", reasons)

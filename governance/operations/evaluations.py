@@ -1,0 +1,106 @@
+"""Datasets and suites: what versions are evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import InvalidInput
+from governance.evaluations import Dataset, Suite, checked_suite
+from governance.lifecycle import EVERYBODY
+from governance.models import checked_name, checked_sha256, checked_text
+from governance.operations.calls import Call
+from governance.ports import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class NewSuite:
+    model_id: str
+    name: str
+    dataset_id: str
+    task_type: str
+    target: str
+    features: Sequence[str] | None
+    metrics: Sequence[str]
+    thresholds: Mapping[str, Mapping[str, float]]
+    margin: float
+    positive_label: str | None
+
+
+def check_dataset(call: Call, name: str, group: str, kind: str) -> None:
+    """The refusals of `create_dataset` that need no bytes."""
+    call.requires(EVERYBODY, "Creating a dataset")
+    checked_name("name", name)
+    checked_name("group", group)
+    if kind not in ("parquet", "csv"):
+        raise InvalidInput("format is 'parquet' or 'csv'.", details={"field": "format"})
+
+
+def create_dataset(
+    uow: UnitOfWork, call: Call, *, name: str, group: str, kind: str, sha256: str, size: int
+) -> str:
+    """The id of a dataset whose bytes are in the store. Raises Duplicate, InvalidInput, Forbidden."""
+    check_dataset(call, name, group, kind)
+    dataset = Dataset(call.new_id(), name, group, kind, checked_sha256("sha256", sha256), size)
+    with uow:
+        if known := call.repeated(uow):
+            return known
+        uow.evaluations.add_dataset(dataset, call.person.id, call.at)
+        call.remember(uow, dataset.id)
+        uow.audit(
+            call.event(
+                "dataset:created",
+                "dataset",
+                dataset.id,
+                after={"name": name, "group": group, "format": kind, "size": size},
+                digest=f"sha256:{sha256}",
+            )
+        )
+        uow.commit()
+    return dataset.id
+
+
+def create_suite(uow: UnitOfWork, call: Call, new: NewSuite) -> str:
+    """The id of the suite. Raises Duplicate, NotFound, InvalidInput, Forbidden."""
+    person = call.requires(EVERYBODY, "Creating an evaluation suite")
+    task = checked_suite(new.task_type, list(new.metrics), new.thresholds, new.margin)
+    with uow:
+        if known := call.repeated(uow):
+            return known
+        uow.models.get(new.model_id)
+        dataset = uow.evaluations.dataset(new.dataset_id)
+        suite = Suite(
+            id=call.new_id(),
+            model_id=new.model_id,
+            name=checked_name("name", new.name),
+            dataset_id=dataset.id,
+            dataset_sha256=dataset.sha256,
+            dataset_format=dataset.format,
+            task_type=task,
+            target=checked_text("target", new.target, limit=200),
+            features=tuple(checked_text("features", f, limit=200) for f in new.features) if new.features else None,
+            metrics=tuple(sorted(set(new.metrics))),
+            thresholds={name: dict(limits) for name, limits in new.thresholds.items()},
+            margin=new.margin,
+            positive_label=checked_text("positiveLabel", new.positive_label, limit=200)
+            if new.positive_label is not None
+            else None,
+        )
+        uow.evaluations.add_suite(suite, person.id, call.at)
+        call.remember(uow, suite.id)
+        uow.audit(call.event("suite:created", "suite", suite.id, after=_suite_json(suite), digest=suite.digest))
+        uow.commit()
+    return suite.id
+
+
+def _suite_json(suite: Suite) -> dict[str, Any]:
+    return {
+        "modelId": suite.model_id,
+        "name": suite.name,
+        "datasetId": suite.dataset_id,
+        "taskType": suite.task_type.value,
+        "metrics": list(suite.metrics),
+        "thresholds": {name: dict(limits) for name, limits in suite.thresholds.items()},
+        "margin": suite.margin,
+    }

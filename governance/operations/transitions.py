@@ -1,0 +1,233 @@
+"""Opening a request, deciding about it, withdrawing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from governance.canonical import difference, digest_of
+from governance.errors import (
+    ApprovalInvalidated,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    RequestClosed,
+    SelfApproval,
+)
+from governance.evaluations import Evaluation, EvaluationStatus
+from governance.evidence import Approval
+from governance.lifecycle import REVIEWERS, TRANSITIONS, Transition, TransitionName, plan, transition_named
+from governance.models import ModelVersion, checked_text
+from governance.operations.calls import Call
+from governance.people import Role
+from governance.ports import UnitOfWork
+from governance.requests import RequestStatus, TransitionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """`suite_ids`: the suites that an `evaluate` runs; empty means all suites of the model."""
+
+    model_id: str
+    version: str
+    transition: str
+    reason: str = ""
+    suite_ids: tuple[str, ...] = ()
+
+
+def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> TransitionRequest:
+    """Record that somebody asks for a transition. Its flow judges it afterwards.
+
+    Raises InvalidInput, Forbidden, NotFound, IllegalTransition, RequestOpen, ApprovalInvalidated.
+    """
+    transition = transition_named(command.transition)
+    person = call.requires(transition.asked_by, f"Asking for {transition.name.value}")
+    with uow:
+        if known := call.repeated(uow):
+            return uow.requests.get(known)
+        version = uow.versions.get(command.model_id, command.version)
+        plan(version.state, transition.name)
+        request = TransitionRequest(
+            id=call.new_id(),
+            model_id=version.model_id,
+            version_id=version.id,
+            transition=transition.name,
+            status=RequestStatus.OPEN,
+            requester_id=person.id,
+            reason=checked_text("reason", command.reason, limit=2_000),
+            attempt=1,
+            flow_run_id=None,
+            evidence=None,
+            evidence_digest=None,
+            outcome=None,
+            created_at=call.at,
+            updated_at=call.at,
+        )
+        uow.requests.add(request)  # before the version's lock: see the order of locks
+        version = uow.versions.lock(version.id)[version.id]
+        plan(version.state, transition.name)
+        _check_still_approved(uow, request, transition)
+        if transition.name is TransitionName.EVALUATE:
+            _queue_evaluations(uow, call, request, version, command.suite_ids)
+        call.remember(uow, request.id)
+        uow.audit(
+            call.event(
+                "request:opened",
+                "request",
+                request.id,
+                after={"transition": transition.name.value, "versionId": version.id, "status": "open"},
+                reason=request.reason or None,
+            )
+        )
+        uow.commit()
+    return request
+
+
+def _check_still_approved(uow: UnitOfWork, request: TransitionRequest, transition: Transition) -> None:
+    """A deployment of something else than what was approved is refused at the door, with the difference."""
+    if transition.bound_to is None:
+        return
+    approval = uow.requests.latest_applied(request.version_id, transition.bound_to)
+    if approval is None or approval.evidence is None:
+        raise ApprovalInvalidated("There is no approval to carry out.", details={"difference": []})
+    changes = difference(approval.evidence["subject"], uow.facts.subject(approval, transition.bound_to))
+    if changes:
+        raise ApprovalInvalidated(
+            "What was approved is not what is there now; it has to be approved again.",
+            details={"difference": changes, "approvedDigest": approval.evidence_digest},
+        )
+
+
+def _queue_evaluations(
+    uow: UnitOfWork, call: Call, request: TransitionRequest, version: ModelVersion, suite_ids: tuple[str, ...]
+) -> None:
+    suites = {suite.id: suite for suite in uow.evaluations.suites_of_model(version.model_id)}
+    missing = [suite_id for suite_id in suite_ids if suite_id not in suites]
+    if missing or not suites:
+        raise InvalidInput(
+            "The model has no such evaluation suite." if missing else "The model has no evaluation suite yet.",
+            details={"missing": missing},
+        )
+    for suite_id in suite_ids or tuple(suites):
+        uow.evaluations.queue(
+            Evaluation(
+                id=call.new_id(),
+                version_id=version.id,
+                suite_id=suite_id,
+                request_id=request.id,
+                status=EvaluationStatus.QUEUED,
+                reason=None,
+                weights_sha256=None,
+                outcomes_sha256=None,
+                results=None,
+                passed=None,
+            ),
+            suites[suite_id].thresholds,
+            call.at,
+        )
+
+
+def decide(
+    uow: UnitOfWork, call: Call, request_id: str, *, decision: str, comment: str, evidence_digest: str
+) -> TransitionRequest:
+    """Record one person's decision about exactly the evidence with `evidence_digest`.
+
+    Raises RequestClosed, Forbidden, SelfApproval, Conflict (nothing to decide yet), ApprovalInvalidated (the evidence
+    is not what the digest names any more; `details.difference` says what changed), NotFound, InvalidInput.
+    """
+    if decision not in ("approve", "reject"):
+        raise InvalidInput("decision is 'approve' or 'reject'.", details={"field": "decision"})
+    comment = checked_text("comment", comment, limit=2_000).strip()
+    if decision == "reject" and not comment:
+        raise InvalidInput("A rejection needs a comment that says why.", details={"field": "comment"})
+    with uow:
+        request = uow.requests.lock(request_id)
+        if call.repeated(uow):
+            return request
+        person = call.requires(REVIEWERS, "Deciding about a request")
+        if not request.undecided:
+            raise RequestClosed(
+                f"This request is {request.status.value} already.", details={"status": request.status.value}
+            )
+        if not TRANSITIONS[request.transition].needs_approval:
+            raise Conflict(f"{request.transition.value} is judged by its gates alone; nobody approves it.")
+        if person.id == request.requester_id:
+            raise SelfApproval("Nobody approves their own request.", details={"requesterId": request.requester_id})
+        _check_unchanged(uow, request, evidence_digest)
+        approval = Approval(
+            id=call.new_id(),
+            request_id=request.id,
+            approver_id=person.id,
+            approver_name=person.name,
+            decision=decision,
+            comment=comment,
+            evidence_digest=evidence_digest,
+            at=call.at,
+            role=person.role,
+            groups=person.groups,
+        )
+        uow.approvals.record(approval, request.requester_id)
+        call.remember(uow, approval.id)
+        uow.audit(
+            call.event(
+                "request:approved" if decision == "approve" else "request:rejected",
+                "request",
+                request.id,
+                after={"decision": decision, "comment": comment, "groups": list(person.groups)},
+                digest=evidence_digest,
+            )
+        )
+        uow.commit()
+    return request
+
+
+def _check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_digest: str) -> None:
+    if request.evidence is None:
+        raise Conflict("The evidence is still being gathered; there is nothing to decide about yet.")
+    current = uow.facts.subject(request, request.transition)
+    changes = difference(request.evidence["subject"], current)
+    if changes:
+        raise ApprovalInvalidated(
+            "Something changed after this evidence was frozen; it is being gathered again.",
+            details={"difference": changes, "frozenDigest": request.evidence_digest},
+        )
+    if evidence_digest != request.evidence_digest:
+        raise ApprovalInvalidated(
+            "This decision is about other evidence than the request holds; read it again.",
+            details={"given": evidence_digest[:200], "current": request.evidence_digest, "difference": []},
+        )
+    if digest_of(request.evidence) != request.evidence_digest:
+        raise ApprovalInvalidated("The stored evidence does not match its digest.", details={"difference": []})
+
+
+def withdraw(uow: UnitOfWork, call: Call, request_id: str, reason: str) -> TransitionRequest:
+    """Take a request back. Only its requester or an administrator. Raises RequestClosed, Forbidden, NotFound."""
+    with uow:
+        request = uow.requests.lock(request_id)
+        if call.repeated(uow):
+            return request
+        person = call.person
+        if person.id != request.requester_id and person.role is not Role.ADMIN:
+            raise Forbidden("Only the requester or an administrator withdraws a request.")
+        if not request.undecided:
+            raise RequestClosed(
+                f"This request is {request.status.value} already.", details={"status": request.status.value}
+            )
+        outcome = {
+            "name": "Withdrawn",
+            "reasons": [checked_text("reason", reason, limit=2_000) or f"Withdrawn by {person.name}."],
+        }
+        uow.requests.settle(request.id, RequestStatus.WITHDRAWN, outcome, None, None, call.at)
+        for evaluation in uow.evaluations.of_request(request.id):
+            uow.evaluations.fail(evaluation.id, "The request was withdrawn.", call.at)
+        call.remember(uow, request.id)
+        uow.audit(
+            call.event(
+                "request:withdrawn",
+                "request",
+                request.id,
+                before={"status": request.status.value},
+                after={"status": "withdrawn", **outcome},
+            )
+        )
+        uow.commit()
+    return request

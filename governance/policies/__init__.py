@@ -1,0 +1,38 @@
+"""The shipped policies: one module per rule, listed here.
+
+A policy is a frozen dataclass: its fields are the parameters that an administrator may change (each change is a new
+version), `judge` looks at a `Case` and answers with a verdict. Every policy ships cases that it allows and cases that
+it denies; a test runs them, so that a rule that never fires cannot be added. New policies are a module and one line
+in `POLICIES`; a general engine of user-written rules plugs in behind `Policy`.
+"""
+
+from __future__ import annotations
+
+from governance.policies.approval_binding import ApprovalStillBinds
+from governance.policies.approvals import ApprovalsByRiskTier
+from governance.policies.artifact_integrity import ArtifactIntegrity
+from governance.policies.base import ActivePolicy, Policy, build_policy
+from governance.policies.completeness import Completeness
+from governance.policies.evaluation import EvaluationPassed
+from governance.policies.incumbent import NoWorseThanIncumbent
+from governance.policies.reasons import ReasonGiven
+from governance.policies.serving import NotServing, PreviousVersionRestorable
+from governance.policies.weight_format import SafeWeightFormat
+
+# The order is the order of the story on a run page.
+POLICIES: tuple[type[Policy], ...] = (
+    ReasonGiven,
+    Completeness,
+    ArtifactIntegrity,
+    SafeWeightFormat,
+    EvaluationPassed,
+    NoWorseThanIncumbent,
+    ApprovalStillBinds,
+    PreviousVersionRestorable,
+    NotServing,
+    ApprovalsByRiskTier,
+)
+
+BY_NAME: dict[str, type[Policy]] = {policy.name: policy for policy in POLICIES}
+
+__all__ = ["BY_NAME", "POLICIES", "ActivePolicy", "Policy", "build_policy"]

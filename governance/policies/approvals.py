@@ -1,0 +1,78 @@
+"""Enough people, none of them the requester, approved exactly this evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from governance.evidence import Approval, Case
+from governance.lifecycle import REVIEWERS, TransitionName
+from governance.policies.base import Policy
+from governance.policies.samples import sample_approval, sample_case
+from governance.verdicts import Failed, Passed, Unknown, Verdict
+
+
+@dataclass(frozen=True)
+class ApprovalsByRiskTier(Policy):
+    """Quorum by risk tier. One rejection refuses; too few approvals is Unknown, so the run waits."""
+
+    name: ClassVar[str] = "approvals"
+    title: ClassVar[str] = "Have enough people approved exactly this?"
+    transitions: ClassVar = frozenset({TransitionName.APPROVE_STAGING, TransitionName.APPROVE_PRODUCTION})
+    about_people: ClassVar[bool] = True
+    quorum: dict[str, int] = field(default_factory=lambda: {"Low": 1, "Medium": 2, "High": 3})
+    minimum_groups: dict[str, int] = field(default_factory=lambda: {"Low": 1, "Medium": 1, "High": 2})
+
+    def judge(self, case: Case) -> Verdict:
+        needed, groups_needed = self.quorum[case.risk_tier], self.minimum_groups[case.risk_tier]
+        counted = [a for a in case.approvals if self._counts(a, case)]
+        vetoes = [a for a in counted if a.decision == "reject"]
+        if vetoes:
+            return Failed(tuple(f"{a.approver_name} rejected it: {a.comment}" for a in vetoes))
+        people = {a.approver_id: a for a in counted if a.decision == "approve"}
+        groups = {group for a in people.values() for group in a.groups}
+        names = ", ".join(sorted(a.approver_name for a in people.values())) or "nobody"
+        if len(people) < max(1, needed):
+            return Unknown(
+                f"Risk tier {case.risk_tier} needs {max(1, needed)} approval(s); so far: {names}.",
+                facts={"needed": needed, "given": len(people)},
+            )
+        if len(groups) < groups_needed:
+            return Unknown(
+                f"Risk tier {case.risk_tier} needs approvers from {groups_needed} groups; so far: "
+                f"{', '.join(sorted(groups)) or 'none'}.",
+                facts={"neededGroups": groups_needed, "groups": sorted(groups)},
+            )
+        return Passed(f"Approved by {names}.", facts={"approvers": sorted(people)})
+
+    @staticmethod
+    def _counts(approval: Approval, case: Case) -> bool:
+        return (
+            approval.active
+            and approval.role in REVIEWERS
+            and approval.approver_id != case.requester_id
+            and approval.evidence_digest == case.evidence.digest
+        )
+
+    @classmethod
+    def samples(cls) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+        ask = TransitionName.APPROVE_STAGING
+
+        def case(tier: str, *people: tuple[str, str], decision: str = "approve") -> Case:
+            bare = sample_case(ask, model={"riskTier": tier})
+            votes = tuple(sample_approval(bare, who, group, decision=decision) for who, group in people)
+            return sample_case(ask, model={"riskTier": tier}, approvals=votes)
+
+        three = (("grace", "risk"), ("alan", "risk"), ("edsger", "clinical"))
+        stale = sample_case(ask, model={"tags": ["other"]})
+        return (
+            (case("Low", three[0]), case("Medium", *three[:2]), case("High", *three)),
+            (
+                case("Low"),
+                case("Low", ("u-dev", "risk")),
+                case("Medium", three[0]),
+                case("High", ("grace", "risk"), ("alan", "risk"), ("barbara", "risk")),
+                case("Low", three[0], decision="reject"),
+                sample_case(ask, approvals=(sample_approval(stale, "grace"),)),
+            ),
+        )

@@ -1,0 +1,88 @@
+"""Every suite of the model has been run on exactly these weights, recently, and its thresholds hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from governance.evidence import Case
+from governance.lifecycle import TransitionName
+from governance.policies.base import Policy
+from governance.policies.samples import sample_case, sample_evaluation
+from governance.verdicts import Failed, Passed, Verdict
+
+
+def threshold_failures(metrics: Mapping[str, Any], thresholds: Mapping[str, Any]) -> list[str]:
+    """Sentences for every metric beyond its limit. A metric that was not computed, or is not finite, is a failure."""
+    failures: list[str] = []
+    for metric, limits in sorted(thresholds.items()):
+        value = metrics.get(metric)
+        if value is None:
+            failures.append(f"{metric} has no value and its threshold needs one")
+            continue
+        if "min" in limits and not value >= limits["min"]:
+            failures.append(f"{metric} is {value:.4g}, below the threshold {limits['min']:g}")
+        if "max" in limits and not value <= limits["max"]:
+            failures.append(f"{metric} is {value:.4g}, above the threshold {limits['max']:g}")
+    return failures
+
+
+@dataclass(frozen=True)
+class EvaluationPassed(Policy):
+    name: ClassVar[str] = "evaluation"
+    title: ClassVar[str] = "Has it been evaluated, and well enough?"
+    transitions: ClassVar = frozenset(
+        {
+            TransitionName.APPROVE_STAGING,
+            TransitionName.APPROVE_PRODUCTION,
+            TransitionName.PROMOTE_PRODUCTION,
+        }
+    )
+    maximum_age_days: float = 30.0
+
+    def judge(self, case: Case) -> Verdict:
+        subject = case.evidence.subject
+        evaluations = subject["evaluations"]
+        if not evaluations:
+            return Failed(("The model has no evaluation suite.",))
+        weights = {a["sha256"] for a in subject["artifacts"] if a["type"] == "weights"}
+        reasons: list[str] = []
+        for item in evaluations:
+            reasons += [f"Suite {item['suiteName']!r}: {why}." for why in self._problems(item, weights, case.as_of)]
+        if reasons:
+            return Failed(tuple(reasons))
+        return Passed(f"{len(evaluations)} suite(s) evaluated, thresholds met.")
+
+    def _problems(self, item: Mapping[str, Any], weights: set[str], as_of: datetime) -> list[str]:
+        if item["evaluationId"] is None:
+            return ["not evaluated yet"]
+        if item["weightsSha256"] not in weights:
+            return ["evaluated with other weights than the version has now"]
+        problems = threshold_failures(item["taskMetrics"], item["thresholds"])
+        age = as_of - datetime.fromisoformat(item["executedAt"])
+        if age > timedelta(days=self.maximum_age_days):
+            problems.append(f"evaluated {age.days} days ago, more than {self.maximum_age_days:g}")
+        return problems
+
+    @classmethod
+    def samples(cls) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+        ask = TransitionName.APPROVE_STAGING
+
+        def case(**changes: Any) -> Case:
+            return sample_case(ask, subject={"evaluations": [sample_evaluation(**changes)]})
+
+        return (
+            (sample_case(ask),),
+            (
+                sample_case(ask, subject={"evaluations": []}),
+                case(evaluationId=None),
+                case(taskMetrics={"accuracy": 0.89}),
+                case(taskMetrics={}),
+                case(weightsSha256="b" * 64),
+                case(executedAt="2025-11-01T00:00:00Z"),
+            ),
+        )
+
+

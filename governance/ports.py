@@ -1,0 +1,204 @@
+"""What the operations need from the world. `storage` implements every port; tests use the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from governance.audit.event import AuditEvent
+from governance.deployments import TrafficPlan
+from governance.evaluations import Dataset, Evaluation, Suite
+from governance.evidence import Approval, Evidence
+from governance.lifecycle import TransitionName, VersionState
+from governance.models import Artifact, Model, ModelVersion
+from governance.people import Role, User
+from governance.policies import ActivePolicy
+from governance.requests import TransitionRequest
+
+
+class Models(Protocol):
+    def add(self, model: Model) -> None:
+        """Raises Duplicate when the group has a model of that name."""
+
+    def get(self, model_id: str) -> Model:
+        """Raises NotFound."""
+
+    def lock(self, model_id: str) -> Model:
+        """Held by whoever changes what is in production, one at a time."""
+
+
+class Versions(Protocol):
+    def add(self, version: ModelVersion, precedence: str, at: datetime) -> None: ...
+    def get(self, model_id: str, version: str) -> ModelVersion: ...
+    def by_id(self, version_id: str) -> ModelVersion: ...
+    def lock(self, *version_ids: str) -> dict[str, ModelVersion]:
+        """The rows, locked until the end of the transaction, in one order for everybody."""
+
+    def in_production(self, model_id: str) -> ModelVersion | None: ...
+    def to_restore(self, model_id: str) -> ModelVersion | None:
+        """The deprecated version that the one in production displaced most recently."""
+
+    def move(self, version: ModelVersion, state: VersionState, request_id: str, at: datetime) -> ModelVersion:
+        """The one setter of a state. The revision grows by one."""
+
+    def set_metadata(self, version: ModelVersion, metadata: Mapping[str, Any], at: datetime) -> ModelVersion: ...
+    def touch(self, version: ModelVersion, at: datetime) -> ModelVersion:
+        """Content beside the row changed (an artifact): the revision grows by one."""
+
+
+class Artifacts(Protocol):
+    def add(self, artifact: Artifact) -> None:
+        """Raises Duplicate when the version has an artifact of that type and name."""
+
+    def of_version(self, version_id: str) -> tuple[Artifact, ...]: ...
+    def remove(self, artifact_id: str) -> None: ...
+    def inspection(self, sha256: str) -> dict[str, Any] | None:
+        """What was found inside this content: {"format", "safe", "reason"}."""
+
+    def record_inspection(self, sha256: str, result: Mapping[str, Any], at: datetime) -> bool:
+        """False when it was recorded before."""
+
+
+class Requests(Protocol):
+    def add(self, request: TransitionRequest) -> None:
+        """Raises RequestOpen when another undecided request moves the version."""
+
+    def get(self, request_id: str) -> TransitionRequest: ...
+    def lock(self, request_id: str) -> TransitionRequest: ...
+    def of_flow_run(self, flow_run_id: str) -> TransitionRequest | None: ...
+    def launched(self, request_id: str, flow_run_id: str, attempt: int, at: datetime) -> None: ...
+    def next_attempt(self, request_id: str, at: datetime) -> int: ...
+    def judging(self, request_id: str, flow_run_id: str, at: datetime) -> None: ...
+    def awaiting(
+        self, request_id: str, evidence: Evidence, verdicts: Sequence[Mapping[str, Any]], at: datetime
+    ) -> None: ...
+    def settle(
+        self,
+        request_id: str,
+        status: str,
+        outcome: Mapping[str, Any],
+        evidence: Evidence | None,
+        verdicts: Sequence[Mapping[str, Any]] | None,
+        at: datetime,
+    ) -> None: ...
+    def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None: ...
+    def undecided(self, *, idle_since: datetime, limit: int) -> tuple[TransitionRequest, ...]: ...
+    def worked_on(self, request_id: str) -> bool:
+        """Does a living process hold the lease of this request?"""
+
+
+class Approvals(Protocol):
+    def record(self, approval: Approval, requester_id: str) -> None:
+        """A second decision of the same person about the same digest replaces the first."""
+
+    def of_request(self, request_id: str) -> tuple[Approval, ...]:
+        """With the role, groups and activity that the approvers have now."""
+
+
+class Evaluations(Protocol):
+    def add_dataset(self, dataset: Dataset, created_by: str, at: datetime) -> None: ...
+    def dataset(self, dataset_id: str) -> Dataset: ...
+    def add_suite(self, suite: Suite, created_by: str, at: datetime) -> None: ...
+    def suite(self, suite_id: str) -> Suite: ...
+    def suites_of_model(self, model_id: str) -> tuple[Suite, ...]: ...
+    def queue(self, evaluation: Evaluation, thresholds: Mapping[str, Any], at: datetime) -> None: ...
+    def of_request(self, request_id: str) -> tuple[Evaluation, ...]: ...
+    def latest(self, version_id: str, suite_id: str) -> Evaluation | None: ...
+    def set_running(self, request_id: str) -> None: ...
+    def store(self, evaluation: Evaluation, at: datetime) -> None: ...
+    def fail(self, evaluation_id: str, reason: str, at: datetime) -> None: ...
+
+
+class Policies(Protocol):
+    def active(self) -> tuple[ActivePolicy, ...]: ...
+    def publish(self, name: str, parameters: Mapping[str, Any], by: str, at: datetime) -> int: ...
+
+
+class Deployments(Protocol):
+    def serving(self, version_id: str) -> tuple[dict[str, Any], ...]: ...
+    def shares(self, model_id: str, environment: str) -> dict[str, int]:
+        """Percent of traffic by version id."""
+
+    def replace(self, plan: TrafficPlan, request_id: str, at: datetime) -> None: ...
+
+
+class Findings(Protocol):
+    def open(
+        self, finding_id: str, version: ModelVersion, severity: str, title: str, request_id: str, at: datetime
+    ) -> None: ...
+
+
+class People(Protocol):
+    def add(self, user: User, at: datetime) -> None: ...
+    def get(self, user_id: str) -> User: ...
+    def named(self, name: str) -> User | None: ...
+    def set_access(self, user_id: str, *, role: Role, groups: Sequence[str], active: bool) -> None: ...
+    def add_token(
+        self, token_id: str, user_id: str, mac: bytes, label: str, at: datetime, expires_at: datetime
+    ) -> None: ...
+    def revoke_token(self, token_id: str, user_id: str, at: datetime) -> bool: ...
+
+
+class Idempotency(Protocol):
+    def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
+        """The resource that an earlier call under this key made, None for the first call.
+
+        Serialises concurrent calls under one key until the transaction ends. Raises IdempotencyMismatch when the
+        earlier call asked for something else.
+        """
+
+    def remember(self, principal_id: str, key: str, fingerprint: str, resource_id: str, at: datetime) -> None: ...
+
+
+class SubjectReader(Protocol):
+    def subject(self, request: TransitionRequest, transition: TransitionName) -> dict[str, Any]:
+        """The subject half of the evidence as it stands in this transaction."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving the block without `commit()` rolls everything back."""
+
+    models: Models
+    versions: Versions
+    artifacts: Artifacts
+    requests: Requests
+    approvals: Approvals
+    evaluations: Evaluations
+    policies: Policies
+    deployments: Deployments
+    findings: Findings
+    people: People
+    idempotency: Idempotency
+    facts: SubjectReader
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def audit(self, *events: AuditEvent) -> None: ...
+    def commit(self) -> None: ...
+
+
+class Launcher(Protocol):
+    """Starts and wakes the flow of a request. Raises DependencyUnavailable when the orchestrator does not answer."""
+
+    def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
+        """`title` is the name that people see. The id of the flow run; the same request and attempt give the same run."""
+
+    def wake(self, flow_run_id: str) -> bool:
+        """Resume a suspended run. False when it is not suspended."""
+
+    def state(self, flow_run_id: str) -> str | None:
+        """Prefect's state type ("RUNNING", "CRASHED", ...), None when the run is unknown."""
+
+
+class DeploymentTarget(Protocol):
+    """Where versions are made to serve."""
+
+    def endpoint(self, model_group: str, model_name: str, environment: str) -> str:
+        """The address under which a model serves in an environment."""
+
+    def route(self, uow: UnitOfWork, plan: TrafficPlan, request_id: str, at: datetime) -> dict[str, int]:
+        """Make the environment serve this split, as part of the caller's transaction; the shares before."""

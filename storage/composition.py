@@ -1,0 +1,124 @@
+"""The parts of the platform put together from settings, once per process. Flows, API and commands share it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+import uuid_utils
+from sqlalchemy import Engine, create_engine
+
+from governance.artifact_store import ArtifactStore
+from governance.operations.calls import Call
+from governance.people import Principal
+from governance.ports import DeploymentTarget, Launcher
+from storage.artifacts.local import LocalArtifactStore
+from storage.audit_log import load_or_create_audit_key
+from storage.local_target import LocalTarget
+from storage.prefect_api import PrefectLauncher
+from storage.settings import Settings
+from storage.unit_of_work import SqlUnitOfWork
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): unique, and ordered by the time of its making."""
+    return str(uuid_utils.uuid7())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same address for SQLAlchemy, with the psycopg driver named."""
+    scheme, _, rest = database_url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgresql", "postgres") else database_url
+
+
+def open_engine(database_url: str, *, pool_size: int = 8) -> Engine:
+    """Connections are opened on first use. A stale one is replaced when it is taken from the pool."""
+    return create_engine(
+        sqlalchemy_url(database_url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5, "application_name": "gatehouse"},
+    )
+
+
+CONTENT_PATH = "/api/v1/content"  # where the API serves blobs of the local store
+
+
+def open_store(settings: Settings, download_key: bytes) -> ArtifactStore:
+    """The artifact store that the settings name. boto3 is imported only when it is S3."""
+    if settings.artifact_store == "local":
+        return LocalArtifactStore(settings.artifact_directory, url_path=CONTENT_PATH, signing_key=download_key)
+    from storage.artifacts.s3 import S3ArtifactStore
+    from storage.artifacts.s3_location import S3Credentials, S3Location
+
+    credentials = None
+    if settings.s3_access_key:
+        credentials = S3Credentials(settings.s3_access_key, settings.s3_secret_key)
+    return S3ArtifactStore(
+        S3Location(
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            prefix=settings.s3_prefix,
+            endpoint=settings.s3_endpoint or None,
+            credentials=credentials,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Lazily built parts; nothing is opened before it is used, so that a forked process opens its own."""
+
+    settings: Settings
+    pool_size: int = 8
+
+    @classmethod
+    def from_environment(cls) -> Platform:
+        return cls(Settings.load(os.environ))
+
+    @cached_property
+    def engine(self) -> Engine:
+        return open_engine(self.settings.database_url, pool_size=self.pool_size)
+
+    @cached_property
+    def audit_key(self) -> bytes:
+        return load_or_create_audit_key(self.settings.key_directory / "audit-mac.key")
+
+    @cached_property
+    def token_key(self) -> bytes:
+        return load_or_create_audit_key(self.settings.key_directory / "token.key")
+
+    @cached_property
+    def download_key(self) -> bytes:
+        return load_or_create_audit_key(self.settings.key_directory / "download.key")
+
+    @cached_property
+    def target(self) -> DeploymentTarget:
+        return LocalTarget()
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        return PrefectLauncher(self.settings.prefect_api_url)
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        return open_store(self.settings, self.download_key)
+
+    def new_unit(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.engine, self.target, self.audit_key)
+
+    def system_call(self, correlation: str | None = None) -> Call:
+        """The platform acts on its own account."""
+        return Call(principal=None, at=now(), new_id=new_id, correlation=correlation)
+
+    def call_by(self, principal: Principal, correlation: str | None = None) -> Call:
+        return Call(principal=principal, at=now(), new_id=new_id, correlation=correlation)

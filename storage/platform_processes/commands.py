@@ -1,0 +1,47 @@
+"""The command lines of the platform's own processes. (That of Prefect's server is in `storage.prefect_server`.)
+
+The warm worker lives in a room that may not be imported from here, so its command line is written out; a test compares
+it with what the worker itself says.
+"""
+
+from __future__ import annotations
+
+import sys
+
+HOST = "127.0.0.1"
+
+WARM_POOL_TYPE = "gatehouse-warm"
+STOCK_POOL_TYPE = "process"
+
+PRELOAD = ("flows.transitions",)
+"""What a warm worker imports before it forks."""
+
+POLL_SECONDS = 5.0
+DRAIN_SECONDS = 10.0
+"""How long running flows may still take when the worker is stopped."""
+
+
+def warm_worker(pool: str, *, name: str, limit: int, spares: int) -> list[str]:
+    command = [sys.executable, "-c", "from flows.worker.entry import main; main()"]
+    command += ["--pool", pool, "--name", name, "--limit", str(limit), "--spares", str(spares)]
+    command += ["--poll-seconds", str(POLL_SECONDS), "--drain-seconds", str(DRAIN_SECONDS)]
+    for module in PRELOAD:
+        command += ["--preload", module]
+    return command
+
+
+def stock_worker(pool: str, *, name: str, limit: int) -> list[str]:
+    """Prefect's own process worker: a new interpreter for every run."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--type", STOCK_POOL_TYPE]
+    return [*command, "--pool", pool, "--name", name, "--limit", str(limit)]
+
+
+def api(port: int) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:app", "--host", HOST, "--port", str(port)]
+    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header"]
+    return [*command, "--timeout-graceful-shutdown", "5"]
+
+
+def deploy() -> list[str]:
+    """Register what `prefect.yaml` in the working directory declares."""
+    return [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]

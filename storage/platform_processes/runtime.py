@@ -1,0 +1,41 @@
+"""What `up` decided and remembers in `<home>/runtime.json`, from which every process of the platform learns it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from storage.settings import runtime_file, write_runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The first six are settings for all processes (`storage.settings`), the rest is for the next `up`.
+
+    postgres: whether the server is the embedded one or somebody else's. Passwords are in the URLs.
+    """
+
+    database_url: str = field(repr=False)
+    prefect_api_url: str
+    api_url: str
+    dashboard_url: str
+    work_pool: str
+    worker: str
+    postgres: Literal["embedded", "foreign"]
+    prefect_database_url: str = field(repr=False)
+    api_port: int
+    prefect_port: int
+
+    @classmethod
+    def load(cls, home: Path) -> Runtime | None:
+        """None before the first `up`, and for a file that says too little, which the next `up` replaces."""
+        try:
+            values = json.loads(runtime_file(home).read_text())
+            return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, home: Path) -> None:
+        write_runtime(home, asdict(self))

@@ -1,0 +1,89 @@
+"""The orchestrator by its REST API: launch, wake and look at flow runs. Prefect itself is not imported.
+
+Resuming answers HTTP 200 with a `status` of REJECT when the run is not suspended, so the body decides, not the code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from governance.errors import DependencyUnavailable
+from governance.lifecycle import TRANSITIONS, TransitionName
+
+
+class PrefectLauncher:
+    """One run for one (request, attempt), by Prefect's idempotency key. Thread-safe."""
+
+    def __init__(self, api_url: str, *, timeout_seconds: float = 10.0) -> None:
+        self._client = httpx.Client(base_url=api_url.rstrip("/") + "/", timeout=timeout_seconds)
+        self._deployments: dict[str, str] = {}
+
+    def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
+        name = TRANSITIONS[transition].deployment
+        answer = self._create_run(name, request_id, attempt, title)
+        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, None):
+            answer = self._create_run(name, request_id, attempt, title)  # registered anew since we looked
+        _expect_success(answer)
+        return str(UUID(answer.json()["id"]))
+
+    def _create_run(self, name: str, request_id: str, attempt: int, title: str) -> httpx.Response:
+        body = {
+            "name": title,
+            "parameters": {"request_id": request_id},
+            "idempotency_key": f"{request_id}:{attempt}",
+            "state": {"type": "SCHEDULED"},
+            "tags": [f"request:{request_id}"],
+        }
+        return self._call("POST", f"deployments/{self._deployment_id(name)}/create_flow_run", json=body)
+
+    def _deployment_id(self, name: str) -> str:
+        if name not in self._deployments:
+            answer = self._call("GET", f"deployments/name/{name}/{name}")
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise DependencyUnavailable(
+                    f"The deployment {name!r} is not registered with the orchestrator yet.",
+                    details={"dependency": "prefect"},
+                )
+            _expect_success(answer)
+            self._deployments[name] = answer.json()["id"]
+        return self._deployments[name]
+
+    def wake(self, flow_run_id: str) -> bool:
+        answer = self._call("POST", f"flow_runs/{flow_run_id}/resume", json={})
+        if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+            return False
+        _expect_success(answer)
+        return bool(answer.json().get("status") == "ACCEPT")
+
+    def state(self, flow_run_id: str) -> str | None:
+        answer = self._call("GET", f"flow_runs/{flow_run_id}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        _expect_success(answer)
+        kind = answer.json().get("state_type")
+        return str(kind) if kind else None
+
+    def healthy(self) -> bool:
+        try:
+            return self._client.get("health", timeout=2.0).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise DependencyUnavailable(
+                "The orchestrator does not answer; the request is kept and started later.",
+                details={"dependency": "prefect"},
+            ) from error
+
+
+def _expect_success(answer: httpx.Response) -> None:
+    if not answer.is_success:
+        raise DependencyUnavailable(
+            f"The orchestrator answered {answer.status_code}.", details={"dependency": "prefect"}
+        )

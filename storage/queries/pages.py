@@ -1,0 +1,119 @@
+"""Bounded lists: newest first by UUIDv7, continued by key, counted up to a limit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from governance.errors import InvalidInput
+
+COUNT_LIMIT = 10_000
+LARGEST_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`item`: SQL of one JSON item; `source`: the FROM clause; `key`: the UUIDv7 column that orders it."""
+
+    item: str
+    source: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """`token` continues after an item; `page` counts from 1 and is meant for the first few pages only."""
+
+    size: int = 50
+    token: str | None = None
+    page: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= LARGEST_PAGE:
+            raise InvalidInput(f"pageSize is between 1 and {LARGEST_PAGE}.", details={"field": "pageSize"})
+        if self.page < 1 or self.page * self.size > COUNT_LIMIT:
+            raise InvalidInput(
+                f"page reaches the first {COUNT_LIMIT:,} items; continue with nextToken.", details={"field": "page"}
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`items`: a JSON array as text. `total` is exact up to COUNT_LIMIT, `more` says that there are more than that."""
+
+    items: str
+    total: int
+    more: bool
+    has_next: bool
+    next_token: str | None
+    request: PageRequest
+
+
+@dataclass(slots=True)
+class Conditions:
+    """SQL conditions with their values. Conditions are constants of this package; only values come from callers."""
+
+    clauses: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, clause: str, **values: Any) -> None:
+        """Unless a value is None, which means "not filtered"."""
+        if all(value is not None for value in values.values()):
+            self.clauses.append(clause)
+            self.values.update(values)
+
+    @property
+    def sql(self) -> str:
+        return " and ".join(self.clauses) or "true"
+
+
+async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditions, request: PageRequest) -> Page:
+    """One round trip. Raises InvalidInput for a token that we did not make."""
+    values = {**where.values, "limit": request.size + 1, "count_limit": COUNT_LIMIT + 1, "offset": 0}
+    condition = where.sql
+    keyed = condition
+    if request.token is not None:
+        keyed = f"({condition}) and {listing.key} < %(after)s"
+        values["after"] = _from_token(request.token)
+    else:
+        values["offset"] = (request.page - 1) * request.size
+    statement = f"""
+        select (select coalesce(json_agg(item order by key desc), '[]')::text from
+                    (select {listing.item} as item, {listing.key} as key from {listing.source} where {keyed}
+                     order by {listing.key} desc limit %(size)s offset %(offset)s) shown),
+               (select array_agg(key order by key desc) from
+                    (select {listing.key} as key from {listing.source} where {keyed}
+                     order by {listing.key} desc limit %(limit)s offset %(offset)s) keys),
+               (select count(*) from (select 1 from {listing.source} where {condition} limit %(count_limit)s) counted)
+    """  # noqa: S608
+    values["size"] = request.size
+    async with pool.connection() as connection:
+        cursor = await connection.execute(statement, values)  # type: ignore[arg-type]
+        row = await cursor.fetchone()
+    assert row is not None  # noqa: S101  (a select without FROM has one row)
+    items, keys, total = row
+    has_next = keys is not None and len(keys) > request.size
+    token = _to_token(keys[request.size - 1]) if has_next else None
+    return Page(items, min(total, COUNT_LIMIT), total > COUNT_LIMIT, has_next, token, request)
+
+
+def _to_token(key: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(key.bytes).decode().rstrip("=")
+
+
+def _from_token(token: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(bytes=base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, binascii.Error):
+        raise InvalidInput("This nextToken was not made by this server.", details={"field": "nextToken"}) from None
+
+
+def like_pattern(text: str) -> str:
+    """A LIKE pattern that finds the text itself, wherever it stands."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,55 @@
+"""Transition requests with their gates and decisions, as approvers and CI systems read them."""
+
+from __future__ import annotations
+
+from psycopg_pool import AsyncConnectionPool
+
+from governance.errors import NotFound
+from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
+from storage.queries.registry import is_id, one
+from storage.queries.times import iso
+
+_SUMMARY = f"""'id', r.id, 'modelId', r.model_id, 'versionId', r.version_id, 'modelName', m.name, 'version', v.version,
+    'transition', r.transition, 'status', r.status, 'requestedBy', u.name, 'reason', r.reason, 'attempt', r.attempt,
+    'flowRunId', r.flow_run_id, 'evidenceDigest', r.evidence_digest, 'outcome', r.outcome,
+    'createdAt', {iso("r.created_at")}, 'updatedAt', {iso("r.updated_at")}, 'settledAt', {iso("r.settled_at")}"""
+
+_SOURCE = """transition_requests r join model_versions v on v.id = r.version_id join models m on m.id = r.model_id
+    join users u on u.id = r.requester_id"""
+
+_APPROVALS = f"""(select coalesce(json_agg(json_build_object('id', a.id, 'approver', p.name, 'decision', a.decision,
+    'comment', a.comment, 'evidenceDigest', a.evidence_digest, 'counts', a.evidence_digest = r.evidence_digest,
+    'at', {iso("a.created_at")}) order by a.created_at, a.id), '[]')
+    from approvals a join users p on p.id = a.approver_id where a.request_id = r.id)"""
+
+_ONE = f"""select json_build_object({_SUMMARY}, 'gates', coalesce(r.verdicts, '[]'), 'evidence', r.evidence,
+    'approvals', {_APPROVALS})::text from {_SOURCE} where r.id = %s"""  # noqa: S608
+
+_LISTING = Listing(f"json_build_object({_SUMMARY})", _SOURCE, "r.id")
+
+
+async def request(pool: AsyncConnectionPool, request_id: str) -> str:
+    row = await one(pool, _ONE, request_id) if is_id(request_id) else None
+    if row is None:
+        raise NotFound("transition request", request_id)
+    return str(row[0])
+
+
+async def requests(
+    pool: AsyncConnectionPool,
+    page: PageRequest,
+    *,
+    model_id: str | None = None,
+    version: str | None = None,
+    status: str | None = None,
+    state: str | None = None,
+    transition: str | None = None,
+) -> Page:
+    """`status` is the request's own; `state` is that of the version it moves."""
+    where = Conditions()
+    where.add("r.model_id = %(model_id)s", model_id=model_id)
+    where.add("v.version = %(version)s", version=version)
+    where.add("r.status = %(status)s", status=status)
+    where.add("v.state = %(state)s", state=state)
+    where.add("r.transition = %(transition)s", transition=transition)
+    return await read_page(pool, _LISTING, where, page)

@@ -1,0 +1,1 @@
+"""The write side: one class per area, implementing the ports on one SQLAlchemy connection."""

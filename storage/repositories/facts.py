@@ -1,0 +1,107 @@
+"""The subject half of the evidence, read by one statement in the transaction that needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy import text as sql
+
+from governance.errors import NotFound
+from governance.gates import applicable
+from governance.lifecycle import TRANSITIONS, TransitionName
+from governance.policies.evaluation import EvaluationPassed
+from governance.policies.incumbent import NoWorseThanIncumbent
+from governance.ports import DeploymentTarget, Policies
+from governance.requests import TransitionRequest
+
+_ARTIFACTS = """
+    (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'type', a.type, 'name', a.name, 'sha256', a.sha256,
+            'size', a.size, 'uri', a.uri, 'license', a.license) order by a.type, a.name), '[]')
+     from artifacts a where a.version_id = {version})
+"""
+
+_EVALUATIONS = """
+    (select coalesce(jsonb_agg(jsonb_build_object('suiteId', s.id, 'suiteName', s.name, 'suiteDigest', s.digest,
+            'taskType', s.task_type, 'margin', s.margin, 'thresholds', s.thresholds, 'evaluationId', e.id,
+            'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
+            'taskMetrics', coalesce(e.results -> 'taskMetrics', '{}'),
+            'executedAt', to_char(e.executed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        ) order by s.id), '[]')
+     from evaluation_suites s
+     left join lateral (select * from evaluations where version_id = v.id and suite_id = s.id
+            and status = 'completed' order by executed_at desc, id desc limit 1) e on true
+     where s.model_id = v.model_id)
+"""
+
+_INCUMBENT = """
+    (select jsonb_build_object('versionId', p.id, 'version', p.version) from model_versions p
+     where p.model_id = v.model_id and p.state = 'production' and p.id <> v.id)
+"""
+
+_RESTORES = f"""
+    (select jsonb_build_object('versionId', d.id, 'version', d.version, 'artifacts', {_ARTIFACTS.format(version="d.id")})
+     from model_versions d join transition_requests r on r.id = d.last_request_id
+     where d.model_id = v.model_id and d.state = 'deprecated' and r.transition = 'promote_production'
+     order by d.last_request_id desc limit 1)
+"""  # noqa: S608
+
+_SERVING = """
+    (select coalesce(jsonb_agg(jsonb_build_object('environment', d.environment, 'endpoint', d.endpoint,
+            'trafficPercent', d.traffic_percent) order by d.environment), '[]')
+     from deployments d where d.version_id = v.id)
+"""
+
+
+def _statement(transition: TransitionName) -> Any:
+    """Only what the transition is judged by is part of its subject, so that nothing else voids an approval."""
+    judged_by = EvaluationPassed.transitions | NoWorseThanIncumbent.transitions
+    evaluations = _EVALUATIONS if transition in judged_by else "'[]'::jsonb"
+    incumbent = _INCUMBENT if transition in NoWorseThanIncumbent.transitions else "null::jsonb"
+    restores = _RESTORES if transition is TransitionName.ROLLBACK else "null::jsonb"
+    serving = _SERVING if transition is TransitionName.RETIRE else "'[]'::jsonb"
+    body = f"""
+        select jsonb_build_object(
+            'model', jsonb_build_object('id', m.id, 'name', m.name, 'group', m."group",
+                'description', m.description, 'owners', to_jsonb(m.owners), 'riskTier', m.risk_tier,
+                'tags', to_jsonb(m.tags)),
+            'version', jsonb_build_object('id', v.id, 'version', v.version, 'commitSha', v.commit_sha,
+                'trainingJobId', v.training_job_id, 'metadata', v.metadata),
+            'artifacts', {_ARTIFACTS.format(version="v.id")},
+            'evaluations', {evaluations}, 'incumbent', {incumbent}, 'restores', {restores}, 'serving', {serving})
+        from model_versions v join models m on m.id = v.model_id where v.id = :version_id
+    """  # noqa: S608
+    return sql(body)
+
+
+_STATEMENTS = {name: _statement(name) for name in TransitionName}
+
+
+class FactReader:
+    def __init__(self, connection: Connection, policies: Policies, target: DeploymentTarget) -> None:
+        self._connection = connection
+        self._policies = policies
+        self._target = target
+
+    def subject(self, request: TransitionRequest, transition: TransitionName) -> dict[str, Any]:
+        """The facts about the request's version that `transition` is judged by (`governance.evidence`)."""
+        row = self._connection.execute(_STATEMENTS[transition], {"version_id": request.version_id}).one_or_none()
+        if row is None:
+            raise NotFound("version", request.version_id)
+        facts: dict[str, Any] = row[0]
+        facts["transition"] = transition.value
+        facts["policies"] = [active.to_json() for active in applicable(self._policies.active(), transition)]
+        facts["target"] = self._target_of(facts, transition)
+        return facts
+
+    def _target_of(self, facts: dict[str, Any], transition: TransitionName) -> dict[str, Any] | None:
+        environment = TRANSITIONS[transition].environment
+        if environment is None:
+            return None
+        serves = facts["restores"] if transition is TransitionName.ROLLBACK else facts["version"]
+        version_id = (serves or {}).get("versionId") or (serves or {}).get("id")
+        return {
+            "environment": environment,
+            "endpoint": self._target.endpoint(facts["model"]["group"], facts["model"]["name"], environment),
+            "traffic": {version_id: 100} if version_id else {},
+        }

@@ -1,0 +1,125 @@
+"""Policies in force, traffic, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from governance.deployments import TrafficPlan
+from governance.models import ModelVersion
+from governance.policies import BY_NAME, POLICIES, ActivePolicy, build_policy
+from storage.tables import deployments, findings, policies
+
+
+class PolicyRepository:
+    """A shipped policy without a row is in force as version 1 with its defaults."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._active: tuple[ActivePolicy, ...] | None = None
+
+    def active(self) -> tuple[ActivePolicy, ...]:
+        if self._active is None:  # within one transaction one set judges
+            query = select(policies.c.name, policies.c.version, policies.c.parameters).where(policies.c.active)
+            stored = {row.name: row for row in self._connection.execute(query)}
+            self._active = tuple(
+                ActivePolicy(build_policy(policy, stored[policy.name].parameters), stored[policy.name].version)
+                if policy.name in stored
+                else ActivePolicy(policy(), 1)
+                for policy in POLICIES
+            )
+        return self._active
+
+    def publish(self, name: str, parameters: Mapping[str, Any], by: str, at: datetime) -> int:
+        self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"policy:{name}"))))
+        newest = self._connection.execute(
+            select(func.max(policies.c.version)).where(policies.c.name == name)
+        ).scalar_one()
+        if newest is None:
+            self._insert(name, 1, BY_NAME[name]().parameters(), None, at, active=False)
+        version = int(newest or 1) + 1
+        self._connection.execute(
+            update(policies).where(policies.c.name == name, policies.c.active).values(active=False)
+        )
+        self._insert(name, version, parameters, by, at, active=True)
+        self._active = None
+        return version
+
+    def _insert(
+        self, name: str, version: int, parameters: Mapping[str, Any], by: str | None, at: datetime, *, active: bool
+    ) -> None:
+        self._connection.execute(
+            insert(policies).values(
+                name=name,
+                version=version,
+                parameters=dict(parameters),
+                active=active,
+                created_by=by,
+                created_at=at,
+            )
+        )
+
+
+class DeploymentRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def serving(self, version_id: str) -> tuple[dict[str, Any], ...]:
+        query = (
+            select(deployments.c.environment, deployments.c.endpoint, deployments.c.traffic_percent)
+            .where(deployments.c.version_id == version_id)
+            .order_by(deployments.c.environment)
+        )
+        return tuple(
+            {"environment": row.environment, "endpoint": row.endpoint, "trafficPercent": row.traffic_percent}
+            for row in self._connection.execute(query)
+        )
+
+    def shares(self, model_id: str, environment: str) -> dict[str, int]:
+        query = select(deployments.c.version_id, deployments.c.traffic_percent).where(
+            deployments.c.model_id == model_id, deployments.c.environment == environment
+        )
+        return {row.version_id: row.traffic_percent for row in self._connection.execute(query)}
+
+    def replace(self, plan: TrafficPlan, request_id: str, at: datetime) -> None:
+        self._connection.execute(
+            delete(deployments).where(
+                deployments.c.model_id == plan.model_id, deployments.c.environment == plan.environment
+            )
+        )
+        for version_id, percent in plan.traffic.items():
+            self._connection.execute(
+                insert(deployments).values(
+                    model_id=plan.model_id,
+                    environment=plan.environment,
+                    version_id=version_id,
+                    endpoint=plan.endpoint,
+                    traffic_percent=percent,
+                    request_id=request_id,
+                    since=at,
+                )
+            )
+
+
+class FindingRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def open(
+        self, finding_id: str, version: ModelVersion, severity: str, title: str, request_id: str, at: datetime
+    ) -> None:
+        self._connection.execute(
+            insert(findings).values(
+                id=finding_id,
+                model_id=version.model_id,
+                version_id=version.id,
+                severity=severity,
+                title=title,
+                status="open",
+                request_id=request_id,
+                created_at=at,
+            )
+        )

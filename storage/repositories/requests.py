@@ -1,0 +1,241 @@
+"""Transition requests and the decisions of people about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert
+
+from governance.errors import NotFound, RequestOpen
+from governance.evidence import Approval, Evidence
+from governance.lifecycle import TransitionName
+from governance.people import Role
+from governance.requests import UNDECIDED, RequestStatus, TransitionRequest
+from storage.leases import lease_key
+from storage.repositories.conflicts import refusing_duplicates
+from storage.tables import approvals, requests, users
+
+_UNDECIDED = requests.c.status.in_(sorted(status.value for status in UNDECIDED))
+
+
+class RequestRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, request: TransitionRequest) -> None:
+        refusal = RequestOpen(
+            "Another request is moving this version; wait for its outcome or withdraw it.",
+            details={"versionId": request.version_id},
+        )
+        with refusing_duplicates(refusal):
+            self._connection.execute(
+                plain_insert(requests).values(
+                    id=request.id,
+                    model_id=request.model_id,
+                    version_id=request.version_id,
+                    transition=request.transition.value,
+                    status=request.status.value,
+                    requester_id=request.requester_id,
+                    reason=request.reason,
+                    attempt=request.attempt,
+                    created_at=request.created_at,
+                    updated_at=request.updated_at,
+                )
+            )
+
+    def get(self, request_id: str) -> TransitionRequest:
+        return self._one(request_id, lock=False)
+
+    def lock(self, request_id: str) -> TransitionRequest:
+        return self._one(request_id, lock=True)
+
+    def _one(self, request_id: str, *, lock: bool) -> TransitionRequest:
+        query = select(requests).where(requests.c.id == request_id)
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise NotFound("transition request", request_id)
+        return _request(row)
+
+    def of_flow_run(self, flow_run_id: str) -> TransitionRequest | None:
+        row = self._connection.execute(
+            select(requests).where(requests.c.flow_run_id == flow_run_id)
+        ).one_or_none()
+        return _request(row) if row else None
+
+    def launched(self, request_id: str, flow_run_id: str, attempt: int, at: datetime) -> None:
+        self._update(
+            request_id,
+            at,
+            requests.c.attempt == attempt,
+            _UNDECIDED,
+            flow_run_id=flow_run_id,
+            launched_at=at,
+        )
+
+    def next_attempt(self, request_id: str, at: datetime) -> int:
+        self._update(
+            request_id,
+            at,
+            _UNDECIDED,
+            attempt=requests.c.attempt + 1,
+            flow_run_id=None,
+            status=RequestStatus.OPEN.value,
+        )
+        return self.get(request_id).attempt
+
+    def judging(self, request_id: str, flow_run_id: str, at: datetime) -> None:
+        self._update(
+            request_id,
+            at,
+            _UNDECIDED,
+            status=RequestStatus.JUDGING.value,
+            flow_run_id=flow_run_id,
+        )
+
+    def awaiting(
+        self, request_id: str, evidence: Evidence, verdicts: Sequence[Mapping[str, Any]], at: datetime
+    ) -> None:
+        self._update(
+            request_id,
+            at,
+            _UNDECIDED,
+            status=RequestStatus.AWAITING_APPROVAL.value,
+            evidence=evidence.to_json(),
+            evidence_digest=evidence.digest,
+            subject_digest=evidence.subject_digest,
+            verdicts=list(verdicts),
+        )
+
+    def settle(
+        self,
+        request_id: str,
+        status: str,
+        outcome: Mapping[str, Any],
+        evidence: Evidence | None,
+        verdicts: Sequence[Mapping[str, Any]] | None,
+        at: datetime,
+    ) -> None:
+        frozen: dict[str, Any] = {}
+        if evidence is not None:
+            frozen = {
+                "evidence": evidence.to_json(),
+                "evidence_digest": evidence.digest,
+                "subject_digest": evidence.subject_digest,
+                "verdicts": list(verdicts or ()),
+            }
+        self._update(
+            request_id,
+            at,
+            _UNDECIDED,
+            status=RequestStatus(status).value,
+            outcome=dict(outcome),
+            settled_at=at,
+            **frozen,
+        )
+
+    def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None:
+        query = (
+            select(requests)
+            .where(
+                requests.c.version_id == version_id,
+                requests.c.transition == transition.value,
+                requests.c.status == RequestStatus.APPLIED.value,
+            )
+            .order_by(requests.c.id.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return _request(row) if row else None
+
+    def undecided(self, *, idle_since: datetime, limit: int) -> tuple[TransitionRequest, ...]:
+        query = (
+            select(requests)
+            .where(_UNDECIDED, requests.c.updated_at <= idle_since)
+            .order_by(requests.c.updated_at)
+            .limit(limit)
+        )
+        return tuple(_request(row) for row in self._connection.execute(query))
+
+    def worked_on(self, request_id: str) -> bool:
+        free = self._connection.execute(select(func.pg_try_advisory_xact_lock(lease_key(request_id)))).scalar_one()
+        return not free
+
+    def _update(self, request_id: str, at: datetime, *conditions: Any, **values: Any) -> None:
+        self._connection.execute(
+            update(requests).where(requests.c.id == request_id, *conditions).values(updated_at=at, **values)
+        )
+
+
+class ApprovalRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def record(self, approval: Approval, requester_id: str) -> None:
+        statement = insert(approvals).values(
+            id=approval.id,
+            request_id=approval.request_id,
+            requester_id=requester_id,
+            approver_id=approval.approver_id,
+            decision=approval.decision,
+            comment=approval.comment,
+            evidence_digest=approval.evidence_digest,
+            created_at=approval.at,
+        )
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["request_id", "approver_id", "evidence_digest"],
+                set_={
+                    "id": statement.excluded.id,
+                    "decision": statement.excluded.decision,
+                    "comment": statement.excluded.comment,
+                    "created_at": statement.excluded.created_at,
+                },
+            )
+        )
+
+    def of_request(self, request_id: str) -> tuple[Approval, ...]:
+        query = (
+            select(approvals, users.c.name, users.c.role, users.c.groups, users.c.active)
+            .join(users, users.c.id == approvals.c.approver_id)
+            .where(approvals.c.request_id == request_id)
+            .order_by(approvals.c.created_at, approvals.c.id)
+        )
+        return tuple(
+            Approval(
+                id=row.id,
+                request_id=row.request_id,
+                approver_id=row.approver_id,
+                approver_name=row.name,
+                decision=row.decision,
+                comment=row.comment,
+                evidence_digest=row.evidence_digest,
+                at=row.created_at,
+                role=Role(row.role),
+                groups=tuple(row.groups),
+                active=row.active,
+            )
+            for row in self._connection.execute(query)
+        )
+
+
+def _request(row: Row[Any]) -> TransitionRequest:
+    return TransitionRequest(
+        id=row.id,
+        model_id=row.model_id,
+        version_id=row.version_id,
+        transition=TransitionName(row.transition),
+        status=RequestStatus(row.status),
+        requester_id=row.requester_id,
+        reason=row.reason,
+        attempt=row.attempt,
+        flow_run_id=row.flow_run_id,
+        evidence=row.evidence,
+        evidence_digest=row.evidence_digest,
+        outcome=row.outcome,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

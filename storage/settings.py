@@ -1,0 +1,117 @@
+"""Every setting, read once, in one place: environment variables over `<home>/runtime.json` over defaults.
+
+`gatehouse up` writes `runtime.json` (mode 0600) with the addresses that it chose; every process of the platform
+reads it, so that a worker started by hand needs nothing but `GATEHOUSE_HOME`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+GIB = 1024**3
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used, said in words for the person who set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Field `x_y` is set by the environment variable `GATEHOUSE_X_Y`. Secrets never appear in `repr`."""
+
+    home: Path
+    database_url: str = field(default="", repr=False)  # postgresql://…; empty: the embedded server of `home`
+    prefect_api_url: str = ""
+    api_url: str = "http://127.0.0.1:8000"
+    dashboard_url: str = ""  # where people open the Prefect dashboard
+    work_pool: str = "gatehouse"
+    worker: str = "warm"  # "warm" | "stock" (Prefect's own process worker)
+    worker_limit: int = 8  # flow runs at once
+    worker_spares: int = 2  # processes forked ahead
+    artifact_store: str = "local"  # "local" | "s3"
+    s3_endpoint: str = ""
+    s3_bucket: str = ""
+    s3_region: str = "us-east-1"
+    s3_prefix: str = ""
+    s3_access_key: str = field(default="", repr=False)
+    s3_secret_key: str = field(default="", repr=False)
+    upload_limit: int = 5 * GIB  # bytes of one artifact
+    download_seconds: int = 300  # life of a signed download address
+    token_days: int = 30
+    evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
+    evaluation_seconds: int = 600  # wall-clock time of one evaluation
+    orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
+
+    @property
+    def audit_directory(self) -> Path:
+        return self.home / "audit"
+
+    @property
+    def key_directory(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def artifact_directory(self) -> Path:
+        return self.home / "artifacts"
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], home: Path | None = None) -> Settings:
+        """Raises SettingsError for a value of the wrong shape. Touches nothing on disk."""
+        chosen = home or Path(environment.get("GATEHOUSE_HOME") or Path.home() / ".gatehouse")
+        chosen = chosen.expanduser().absolute()
+        values: dict[str, Any] = {"home": chosen}
+        runtime = _runtime(chosen)
+        for setting in fields(cls):
+            if setting.name == "home":
+                continue
+            raw = environment.get(f"GATEHOUSE_{setting.name.upper()}") or runtime.get(setting.name)
+            if raw not in (None, ""):
+                values[setting.name] = _converted(setting.name, setting.type, raw)
+        settings = cls(**values)
+        if settings.worker not in ("warm", "stock"):
+            raise SettingsError("GATEHOUSE_WORKER is 'warm' or 'stock'.")
+        if settings.artifact_store not in ("local", "s3"):
+            raise SettingsError("GATEHOUSE_ARTIFACT_STORE is 'local' or 's3'.")
+        if settings.artifact_store == "s3" and not settings.s3_bucket:
+            raise SettingsError("GATEHOUSE_ARTIFACT_STORE=s3 needs GATEHOUSE_S3_BUCKET.")
+        return settings
+
+
+def runtime_file(home: Path) -> Path:
+    return home / "runtime.json"
+
+
+def write_runtime(home: Path, values: Mapping[str, Any]) -> None:
+    """Replace `runtime.json` atomically; readable by its owner only, since it holds database credentials."""
+    home.mkdir(parents=True, exist_ok=True)
+    target, draft = runtime_file(home), home / f"runtime.json.{os.getpid()}"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(dict(values), indent=2))
+    draft.replace(target)
+
+
+def _runtime(home: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(runtime_file(home).read_text())
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise SettingsError(f"{runtime_file(home)} is not JSON: {error}") from error
+    return values if isinstance(values, dict) else {}
+
+
+def _converted(name: str, kind: Any, raw: Any) -> Any:
+    if kind in ("int", int):
+        try:
+            number = int(raw)
+        except (TypeError, ValueError):
+            raise SettingsError(f"GATEHOUSE_{name.upper()} must be a whole number.") from None
+        if number < 0:
+            raise SettingsError(f"GATEHOUSE_{name.upper()} may not be negative.")
+        return number
+    return str(raw)

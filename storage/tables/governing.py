@@ -1,0 +1,103 @@
+"""Requests, decisions of people, policies in force, findings."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy import text as sql
+
+from storage.tables.base import identifier, json, metadata, moment, text
+
+_UNDECIDED = "status in ('open', 'judging', 'awaiting_approval')"
+
+requests = Table(
+    "transition_requests",
+    metadata,
+    identifier(primary_key=True),
+    identifier("model_id", ForeignKey("models.id")),
+    identifier("version_id", ForeignKey("model_versions.id")),
+    text("transition"),
+    text("status"),
+    identifier("requester_id", ForeignKey("users.id")),
+    text("reason"),
+    Column("attempt", Integer, nullable=False),
+    identifier("flow_run_id", nullable=True),
+    json("evidence", nullable=True),
+    text("evidence_digest", nullable=True),
+    text("subject_digest", nullable=True),
+    json("verdicts", nullable=True),
+    json("outcome", nullable=True),
+    moment("launched_at", nullable=True),
+    moment("settled_at", nullable=True),
+    moment("created_at"),
+    moment("updated_at"),
+    UniqueConstraint("id", "requester_id"),
+    CheckConstraint(
+        "status in ('open', 'judging', 'awaiting_approval', 'applied', 'denied', 'withdrawn')", name="status"
+    ),
+    Index("transition_requests_version_id_id_ix", "version_id", "id"),
+    Index("transition_requests_model_id_id_ix", "model_id", "id"),
+    Index("transition_requests_undecided_ix", "updated_at", postgresql_where=sql(_UNDECIDED)),
+    Index(
+        "transition_requests_one_moves_a_version",
+        "version_id",
+        unique=True,
+        postgresql_where=sql(f"{_UNDECIDED} and transition <> 'evaluate'"),
+    ),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    identifier(primary_key=True),
+    identifier("request_id"),
+    identifier("requester_id"),
+    identifier("approver_id", ForeignKey("users.id")),
+    text("decision"),
+    text("comment"),
+    text("evidence_digest"),
+    moment("created_at"),
+    UniqueConstraint("request_id", "approver_id", "evidence_digest"),
+    ForeignKeyConstraint(
+        ["request_id", "requester_id"], ["transition_requests.id", "transition_requests.requester_id"]
+    ),
+    CheckConstraint("approver_id <> requester_id", name="not_by_the_requester"),
+    CheckConstraint("decision in ('approve', 'reject')", name="decision"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    text("name", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    json("parameters"),
+    Column("active", Boolean, nullable=False),
+    identifier("created_by", nullable=True),
+    moment("created_at"),
+    Index("policies_one_active", "name", unique=True, postgresql_where=sql("active")),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    identifier(primary_key=True),
+    identifier("model_id", ForeignKey("models.id")),
+    identifier("version_id", ForeignKey("model_versions.id")),
+    text("severity"),
+    text("title"),
+    text("status"),
+    identifier("request_id"),
+    moment("created_at"),
+    Index("findings_model_id_ix", "model_id", "id"),
+    CheckConstraint("severity in ('low', 'medium', 'high')", name="severity"),
+    CheckConstraint("status in ('open', 'closed')", name="status"),
+)

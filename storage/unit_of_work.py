@@ -1,0 +1,81 @@
+"""One transaction with every repository on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from governance.audit.event import AuditEvent
+from governance.errors import DependencyUnavailable
+from governance.ports import DeploymentTarget
+from storage.audit_log import append
+from storage.repositories.evaluations import EvaluationRepository
+from storage.repositories.facts import FactReader
+from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
+from storage.repositories.people import IdempotencyRepository, PeopleRepository
+from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
+from storage.repositories.requests import ApprovalRepository, RequestRepository
+
+
+class SqlUnitOfWork:
+    """`with` begins, `commit()` ends with the audit entries in the same transaction, anything else rolls back."""
+
+    def __init__(self, engine: Engine, target: DeploymentTarget, audit_key: bytes) -> None:
+        self._engine = engine
+        self._target = target
+        self._audit_key = audit_key
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise DependencyUnavailable("The database does not answer.", details={"dependency": "database"}) from error
+        self._connection = connection
+        self._events: list[AuditEvent] = []
+        self.models = ModelRepository(connection)
+        self.versions = VersionRepository(connection)
+        self.artifacts = ArtifactRepository(connection)
+        self.requests = RequestRepository(connection)
+        self.approvals = ApprovalRepository(connection)
+        self.evaluations = EvaluationRepository(connection)
+        self.policies = PolicyRepository(connection)
+        self.deployments = DeploymentRepository(connection)
+        self.findings = FindingRepository(connection)
+        self.people = PeopleRepository(connection)
+        self.idempotency = IdempotencyRepository(connection)
+        self.facts = FactReader(connection, self.policies, self._target)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()  # rolls back what was not committed
+            except DBAPIError:
+                connection.invalidate()
+        if isinstance(value, DBAPIError) and (value.connection_invalidated or isinstance(value, OperationalError)):
+            raise DependencyUnavailable(
+                "The database went away.", details={"dependency": "database"}
+            ) from value
+
+    def audit(self, *events: AuditEvent) -> None:
+        """Entries of this transaction. Without them there is no commit."""
+        self._events.extend(events)
+
+    def commit(self) -> None:
+        if self._connection is None:
+            raise RuntimeError("commit() outside of the unit of work")
+        if self._events:
+            append(self._connection, self._events, key=self._audit_key)
+            self._events = []
+        self._connection.commit()
+
+
+NewUnit = Callable[[], SqlUnitOfWork]
