@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
 
@@ -16,7 +17,9 @@ from api.envelope import failure
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
 from api.routes import ROUTERS
 from storage.audit_log.running import sequencer_of
-from storage.composition import Platform
+from storage.composition import Platform, now
+
+log = logging.getLogger("gatehouse.api")
 
 DESCRIPTION = """
 Gatehouse decides, records and proves which AI models may reach production.
@@ -39,6 +42,11 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.platform = platform
+        if platform.settings.artifact_store == "s3":
+            from storage.artifacts.from_settings import probe_store
+
+            found = await run_in_threadpool(probe_store, platform.settings, now())
+            log.info("artifact store %s: %s", platform.settings.s3_bucket, found)
         pool = AsyncConnectionPool(
             platform.settings.database_url,
             min_size=1,
@@ -62,7 +70,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
             if sequence_audit:
                 sequencer.join(timeout=5)
             await pool.close()
-            platform.engine.dispose()
+            platform.close()
 
     app = FastAPI(
         title="Gatehouse",

@@ -102,5 +102,3 @@ def expected_revision(if_match: str | None) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise InvalidInput('If-Match holds the ETag of the version, e.g. "7".', details={"field": "If-Match"})
     return int(text)
-
-

@@ -48,11 +48,10 @@ CODES: tuple[str, ...] = tuple(dict.fromkeys(code for _, _, code in TABLE))
 
 def answer(request: Request, error: Exception) -> Response:
     """The response for a refusal of the domain or of the artifact store."""
-    for kind, status, code in TABLE:
-        if isinstance(error, kind):
-            break
-    else:
+    row = next((row for row in TABLE if isinstance(error, row[0])), None)
+    if row is None:
         return unexpected(request, error)
+    _, status, code = row
     if isinstance(error, domain.NotFound):
         code = f"{error.kind.upper().replace(' ', '_')}_NOT_FOUND"
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
@@ -69,7 +68,9 @@ def answer(request: Request, error: Exception) -> Response:
 def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged whole, told briefly."""
     log.error("unexpected error on %s", request.url.path, exc_info=error)
-    return failure(request, 500, "INTERNAL_ERROR", "Something went wrong on our side; the trace id finds it in the log.")
+    return failure(
+        request, 500, "INTERNAL_ERROR", "Something went wrong on our side; the trace id finds it in the log."
+    )
 
 
 def database_gone(request: Request, error: Exception) -> Response:

@@ -58,5 +58,3 @@ def wake_until_heard(platform: Platform, call: Call, request: TransitionRequest,
                 return
     except GovernanceError as error:
         log.warning("request %s is woken later: %s", request.id, error)
-
-

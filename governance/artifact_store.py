@@ -7,7 +7,7 @@ or people: which blobs are still wanted is told to it, when garbage is collected
 Every method is synchronous; a caller on an event loop calls it from a thread, one chunk (about 1 MiB) at a
 time. Implementations are safe under concurrent use of the store; one `Upload` has one writer at a time.
 """
-# ruff: noqa: N818 - a refusal is named by what it says; `Error` at its end would say it twice
+
 
 from __future__ import annotations
 
@@ -163,9 +163,7 @@ class ArtifactStore(Protocol):
     def exists(self, sha256: str) -> bool:
         """Whether there is a blob of this name."""
 
-    def download_url(
-        self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int
-    ) -> str:
+    def download_url(self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int) -> str:
         """An address that lets its bearer GET this blob until `at` + `ttl_seconds`, under that name and type.
 
         An absolute URL, or path and query when this process's own API serves the download. Whether the blob

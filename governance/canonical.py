@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import rfc8785
@@ -25,37 +25,50 @@ def digest_of(value: Any) -> str:
 
 
 def difference(before: Any, after: Any, path: str = "") -> list[dict[str, Any]]:
-    """What changed between two JSON values, as a flat list an approver can read.
+    """What changed between two JSON values, as a flat list an approver can read. Empty only for equal values.
 
     Each item is `{"path": "artifacts[0].sha256", "before": ..., "after": ...}`; a missing side is None.
-    Array items that carry an `id`, `suiteId` or `name` are matched by it, so that one insertion is one line.
+    Array items that carry an `id`, `suiteId` or `name` are matched by it, so that one insertion is one line;
+    only where every item has a name of its own, or a copy could hide behind its namesake.
     """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        keys = sorted(set(before) | set(after))
-        return [
-            item
-            for key in keys
-            for item in difference(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
-        ]
+        return _members(before, after, lambda key: f"{path}.{key}" if path else key)
     if _is_array(before) and _is_array(after):
         left, right = _by_name(before), _by_name(after)
-        return [
-            item
-            for key in sorted(set(left) | set(right))
-            for item in difference(left.get(key), right.get(key), f"{path}[{key}]")
-        ]
-    return [] if before == after else [{"path": path, "before": before, "after": after}]
+        order: list[dict[str, Any]] = []
+        if left is None or right is None:
+            left, right = dict(enumerate(before)), dict(enumerate(after))
+        elif (stayed := [n for n in left if n in right]) != (now := [n for n in right if n in left]):
+            order = [{"path": f"{path}[order]", "before": stayed, "after": now}]
+        return _members(left, right, lambda key: f"{path}[{key}]") + order
+    same = before == after and isinstance(before, bool) == isinstance(after, bool)  # 1 is not true
+    return [] if same else [{"path": path, "before": before, "after": after}]
+
+
+def _members(before: Mapping[Any, Any], after: Mapping[Any, Any], path: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """A member that is missing on one side differs also from None."""
+    found: list[dict[str, Any]] = []
+    for key in sorted({*before, *after}):
+        here = path(key)
+        if key in before and key in after:
+            found += difference(before[key], after[key], here)
+        else:
+            found.append({"path": here, "before": before.get(key), "after": after.get(key)})
+    return found
 
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    named: dict[str, Any] = {}
-    for index, item in enumerate(items):
-        name: Any = index
-        if isinstance(item, Mapping):
-            name = next((item[key] for key in ("suiteId", "id", "name") if item.get(key)), index)
-        named[str(name)] = item
+def _by_name(items: Sequence[Any]) -> dict[Any, Any] | None:
+    """The items by name; None unless each has one that no other has."""
+    named: dict[Any, Any] = {}
+    for item in items:
+        if not isinstance(item, Mapping):
+            return None
+        name = next((str(item[key]) for key in ("suiteId", "id", "name") if item.get(key)), None)
+        if name is None or name in named:
+            return None
+        named[name] = item
     return named

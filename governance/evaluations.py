@@ -108,7 +108,9 @@ def checked_suite(
         if name not in metrics:
             raise InvalidInput(f"There is a threshold for {name!r}, which is not computed.", details={"field": name})
         if not limits or set(limits) - {"min", "max"} or not all(math.isfinite(v) for v in limits.values()):
-            raise InvalidInput(f"The threshold of {name!r} is an object with min, max or both.", details={"field": name})
+            raise InvalidInput(
+                f"The threshold of {name!r} is an object with min, max or both.", details={"field": name}
+            )
     if not 0 < margin <= 1:
         raise InvalidInput("margin must be above 0 and at most 1.", details={"field": "margin"})
     return task

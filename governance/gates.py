@@ -46,13 +46,17 @@ def applicable(policies: Iterable[ActivePolicy], transition: TransitionName) -> 
 
 
 def evaluate(active: ActivePolicy, case: Case) -> GateResult:
-    """Judge one policy. An exception in a rule is `Unknown`: somebody could not judge, so nobody passes."""
-    policy = active.policy
+    """Judge one policy. An exception in a rule is `Unknown`: somebody could not judge, so nobody passes.
+
+    Such a result is not about people, whatever the policy: no decision of a person would repair it.
+    """
+    policy, about_people = active.policy, active.policy.about_people
     try:
         verdict = policy.judge(case)
     except Exception as error:  # any fault of a rule must block, whatever it is
         verdict = Unknown(f"The rule could not be applied: {type(error).__name__}: {error}")
-    return GateResult(policy.name, policy.title, active.version, policy.about_people, verdict)
+        about_people = False
+    return GateResult(policy.name, policy.title, active.version, about_people, verdict)
 
 
 def evaluate_all(policies: Sequence[ActivePolicy], case: Case) -> tuple[GateResult, ...]:

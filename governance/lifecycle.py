@@ -57,9 +57,7 @@ S, T = VersionState, TransitionName
 
 # States in which artifacts and metadata may still change. A change after an approval voids the approval;
 # from production on the content is what people were promised and a new version is the way to change it.
-EDITABLE_STATES = frozenset(
-    {S.DRAFT, S.SUBMITTED, S.CHANGES_REQUESTED, S.APPROVED_STAGING, S.STAGING, S.APPROVED_PROD}
-)
+EDITABLE_STATES = frozenset({S.DRAFT, S.SUBMITTED, S.CHANGES_REQUESTED, S.APPROVED_STAGING, S.STAGING, S.APPROVED_PROD})
 
 DEVELOPERS = frozenset({Role.DEVELOPER, Role.ADMIN})
 REVIEWERS = frozenset({Role.APPROVER, Role.ADMIN})
@@ -89,9 +87,7 @@ class Transition:
 TRANSITIONS: dict[TransitionName, Transition] = {
     row.name: row
     for row in (
-        Transition(
-            T.SUBMIT, frozenset({S.DRAFT, S.CHANGES_REQUESTED}), S.SUBMITTED, DEVELOPERS, outcome="Submitted"
-        ),
+        Transition(T.SUBMIT, frozenset({S.DRAFT, S.CHANGES_REQUESTED}), S.SUBMITTED, DEVELOPERS, outcome="Submitted"),
         Transition(T.EVALUATE, frozenset(S) - {S.RETIRED}, None, EVERYBODY, outcome="Evaluated"),
         Transition(
             T.REQUEST_CHANGES,

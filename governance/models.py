@@ -20,6 +20,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,400}@sha256:([0-9a-f]{64})")
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 METADATA_LIMIT = 256 * 1024  # bytes of canonical JSON
+METADATA_DEPTH = 50  # levels; the audit log, which records metadata, takes little more
 TEXT_LIMIT = 10_000  # characters
 
 
@@ -116,24 +117,25 @@ def checked_version(version: str) -> tuple[str, str]:
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON object of bounded size without NUL. Raises InvalidInput."""
-    spelled = canonical_bytes(dict(metadata))
-    if len(spelled) > METADATA_LIMIT:
+    """A JSON object of bounded size and depth without NUL. Raises InvalidInput."""
+    _check_values(metadata, METADATA_DEPTH)
+    if len(canonical_bytes(dict(metadata))) > METADATA_LIMIT:
         raise InvalidInput(f"metadata may have at most {METADATA_LIMIT} bytes.", details={"field": "metadata"})
-    if b"\\u0000" in spelled:
-        raise InvalidInput("metadata may not contain the NUL character.", details={"field": "metadata"})
-    _check_numbers(metadata)
     return dict(metadata)
 
 
-def _check_numbers(value: Any) -> None:
+def _check_values(value: Any, levels: int) -> None:
     """Beyond 2^53 a number loses digits on its way through JSON, and with them the meaning of a digest."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            _check_numbers(item)
-    elif isinstance(value, list | tuple):
+    if isinstance(value, Mapping | list | tuple):
+        if levels == 0:
+            raise InvalidInput(f"metadata nests at most {METADATA_DEPTH} levels.", details={"field": "metadata"})
         for item in value:
-            _check_numbers(item)
+            _check_values(item, levels - 1)
+        if isinstance(value, Mapping):
+            for item in value.values():
+                _check_values(item, levels - 1)
+    elif isinstance(value, str) and "\x00" in value:
+        raise InvalidInput("metadata may not contain the NUL character.", details={"field": "metadata"})
     elif isinstance(value, int | float) and abs(value) > 2**53:
         raise InvalidInput("metadata may not contain numbers beyond 2^53; write them as text.")
 
@@ -141,7 +143,7 @@ def _check_numbers(value: Any) -> None:
 def checked_container(uri: str) -> str:
     """The sha256 of a container reference `registry/name@sha256:…`. Raises InvalidInput for a mutable tag."""
     match = CONTAINER.fullmatch(uri)
-    if match is None:
+    if match is None or ".." in uri:
         raise InvalidInput(
             "A container is referenced by digest: registry/name@sha256:<64 hexadecimal digits>.",
             details={"field": "uri"},

@@ -185,7 +185,7 @@ class Launcher(Protocol):
     """Starts and wakes the flow of a request. Raises DependencyUnavailable when the orchestrator does not answer."""
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
-        """`title` is the name that people see. The id of the flow run; the same request and attempt give the same run."""
+        """The id of the flow run; the same request and attempt give the same run. `title` is what people see."""
 
     def wake(self, flow_run_id: str) -> bool:
         """Resume a suspended run. False when it is not suspended."""

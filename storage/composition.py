@@ -57,21 +57,10 @@ def open_store(settings: Settings, download_key: bytes) -> ArtifactStore:
     """The artifact store that the settings name. boto3 is imported only when it is S3."""
     if settings.artifact_store == "local":
         return LocalArtifactStore(settings.artifact_directory, url_path=CONTENT_PATH, signing_key=download_key)
+    from storage.artifacts.from_settings import location_of, retention_of
     from storage.artifacts.s3 import S3ArtifactStore
-    from storage.artifacts.s3_location import S3Credentials, S3Location
 
-    credentials = None
-    if settings.s3_access_key:
-        credentials = S3Credentials(settings.s3_access_key, settings.s3_secret_key)
-    return S3ArtifactStore(
-        S3Location(
-            bucket=settings.s3_bucket,
-            region=settings.s3_region,
-            prefix=settings.s3_prefix,
-            endpoint=settings.s3_endpoint or None,
-            credentials=credentials,
-        )
-    )
+    return S3ArtifactStore(location_of(settings), retention=retention_of(settings))
 
 
 @dataclass(frozen=True)
@@ -112,6 +101,14 @@ class Platform:
     @cached_property
     def store(self) -> ArtifactStore:
         return open_store(self.settings, self.download_key)
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        opened = self.__dict__
+        if "engine" in opened:
+            self.engine.dispose()
+        if isinstance(launcher := opened.get("launcher"), PrefectLauncher):
+            launcher.close()
 
     def new_unit(self) -> SqlUnitOfWork:
         return SqlUnitOfWork(self.engine, self.target, self.audit_key)

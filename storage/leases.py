@@ -20,7 +20,7 @@ def lease_key(request_id: str) -> int:
 
 @contextmanager
 def working_on(engine: Engine, request_id: str) -> Iterator[None]:
-    """Hold the lease for the block; shared, because a second run of one request is harmless and settles nothing twice."""
+    """Hold the lease for the block. Shared, because a second run of one request is harmless."""
     key = lease_key(request_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(select(func.pg_advisory_lock_shared(key)))

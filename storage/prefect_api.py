@@ -24,7 +24,7 @@ class PrefectLauncher:
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
         name = TRANSITIONS[transition].deployment
         answer = self._create_run(name, request_id, attempt, title)
-        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, None):
+        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, ""):
             answer = self._create_run(name, request_id, attempt, title)  # registered anew since we looked
         _expect_success(answer)
         return str(UUID(answer.json()["id"]))
@@ -65,6 +65,9 @@ class PrefectLauncher:
         _expect_success(answer)
         kind = answer.json().get("state_type")
         return str(kind) if kind else None
+
+    def close(self) -> None:
+        self._client.close()
 
     def healthy(self) -> bool:
         try:

@@ -40,6 +40,10 @@ class Settings:
     s3_prefix: str = ""
     s3_access_key: str = field(default="", repr=False)
     s3_secret_key: str = field(default="", repr=False)
+    s3_public_endpoint: str = ""  # how downloaders reach the server, where that differs
+    s3_max_parts: int = 10_000  # of one multipart upload; 1,000 on a Swift as it comes
+    s3_retention_mode: str = ""  # "GOVERNANCE" | "COMPLIANCE": object lock, refused when the server ignores it
+    s3_retention_days: int = 0
     upload_limit: int = 5 * GIB  # bytes of one artifact
     download_seconds: int = 300  # life of a signed download address
     token_days: int = 30
@@ -77,6 +81,10 @@ class Settings:
             raise SettingsError("GATEHOUSE_WORKER is 'warm' or 'stock'.")
         if settings.artifact_store not in ("local", "s3"):
             raise SettingsError("GATEHOUSE_ARTIFACT_STORE is 'local' or 's3'.")
+        if settings.s3_retention_mode not in ("", "GOVERNANCE", "COMPLIANCE"):
+            raise SettingsError("GATEHOUSE_S3_RETENTION_MODE is GOVERNANCE or COMPLIANCE.")
+        if bool(settings.s3_retention_mode) != bool(settings.s3_retention_days):
+            raise SettingsError("Retention needs both GATEHOUSE_S3_RETENTION_MODE and GATEHOUSE_S3_RETENTION_DAYS.")
         if settings.artifact_store == "s3" and not settings.s3_bucket:
             raise SettingsError("GATEHOUSE_ARTIFACT_STORE=s3 needs GATEHOUSE_S3_BUCKET.")
         return settings

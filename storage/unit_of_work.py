@@ -9,9 +9,9 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from governance import ports
 from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable
-from governance.ports import DeploymentTarget
 from storage.audit_log import append
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.facts import FactReader
@@ -24,7 +24,20 @@ from storage.repositories.requests import ApprovalRepository, RequestRepository
 class SqlUnitOfWork:
     """`with` begins, `commit()` ends with the audit entries in the same transaction, anything else rolls back."""
 
-    def __init__(self, engine: Engine, target: DeploymentTarget, audit_key: bytes) -> None:
+    models: ports.Models
+    versions: ports.Versions
+    artifacts: ports.Artifacts
+    requests: ports.Requests
+    approvals: ports.Approvals
+    evaluations: ports.Evaluations
+    policies: ports.Policies
+    deployments: ports.Deployments
+    findings: ports.Findings
+    people: ports.People
+    idempotency: ports.Idempotency
+    facts: ports.SubjectReader
+
+    def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes) -> None:
         self._engine = engine
         self._target = target
         self._audit_key = audit_key
@@ -61,9 +74,7 @@ class SqlUnitOfWork:
             except DBAPIError:
                 connection.invalidate()
         if isinstance(value, DBAPIError) and (value.connection_invalidated or isinstance(value, OperationalError)):
-            raise DependencyUnavailable(
-                "The database went away.", details={"dependency": "database"}
-            ) from value
+            raise DependencyUnavailable("The database went away.", details={"dependency": "database"}) from value
 
     def audit(self, *events: AuditEvent) -> None:
         """Entries of this transaction. Without them there is no commit."""

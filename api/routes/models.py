@@ -22,9 +22,7 @@ async def create_model(
 ) -> Response:
     """Register a model. Its name is unique in its group."""
     new = registry.NewModel(body.name, body.group, body.description, body.owners, body.risk_tier, body.tags)
-    model_id = await run_in_threadpool(
-        registry.create_model, platform.new_unit(), call(body.model_dump()), new
-    )
+    model_id = await run_in_threadpool(registry.create_model, platform.new_unit(), call(body.model_dump()), new)
     location = f"/api/v1/models/{model_id}"
     return success(
         request, await views.model(pool, model_id), status=201, headers={"Location": location}, links={"self": location}
@@ -55,6 +53,4 @@ async def list_models(
 async def get_model(model_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """One model, with the number of its versions in each state."""
     found = identifier("model", model_id)
-    return success(
-        request, await views.model(pool, found), links={"versions": f"/api/v1/models/{found}/versions"}
-    )
+    return success(request, await views.model(pool, found), links={"versions": f"/api/v1/models/{found}/versions"})

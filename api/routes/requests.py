@@ -65,7 +65,9 @@ def _flow_run(platform: Platform, request_id: str) -> str | None:
         return uow.requests.get(request_id).flow_run_id
 
 
-@router.post("/{request_id}/approvals", status_code=201, responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201))
+@router.post(
+    "/{request_id}/approvals", status_code=201, responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201)
+)
 async def decide(
     request_id: str,
     body: Decide,
@@ -135,9 +137,7 @@ async def withdraw(
 
 
 @router.post("/{request_id}/retry", status_code=202, responses=answers(RequestRead, 403, 404, 409, status=202))
-async def retry(
-    request_id: str, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
-) -> Response:
+async def retry(request_id: str, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep) -> Response:
     """Start the flow of an undecided request again, e.g. after its run was cancelled in the dashboard."""
     found = identifier("transition request", request_id)
     made = call()

@@ -34,9 +34,7 @@ async def create_suite(
         margin=body.margin,
         positive_label=body.positive_label,
     )
-    suite_id = await run_in_threadpool(
-        evaluations.create_suite, platform.new_unit(), call(body.model_dump()), new
-    )
+    suite_id = await run_in_threadpool(evaluations.create_suite, platform.new_unit(), call(body.model_dump()), new)
     location = f"/api/v1/evaluation-suites/{suite_id}"
     return success(
         request, await views.suite(pool, suite_id), status=201, headers={"Location": location}, links={"self": location}

@@ -36,9 +36,7 @@ async def create_version(
     await run_in_threadpool(registry.create_version, platform.new_unit(), call(body.model_dump()), new)
     data, revision = await views.version(pool, found, body.version)
     links = _links(found, body.version)
-    return success(
-        request, data, status=201, headers={"Location": links["self"], "ETag": f'"{revision}"'}, links=links
-    )
+    return success(request, data, status=201, headers={"Location": links["self"], "ETag": f'"{revision}"'}, links=links)
 
 
 @router.get("", responses=answers(list[VersionRead], 400, 404))

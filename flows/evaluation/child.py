@@ -32,9 +32,7 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     estimators, known = _judged(suite, dataset, model, limits)
     values = metrics.evaluate(estimators, dataset.n)
     uncertain = {name: e for name, e in estimators.items() if name not in known and name != "max_error"}
-    found = {name: known[name] for name in values if name in known} | intervals.bootstrap(
-        uncertain, dataset.n
-    )
+    found = {name: known[name] for name in values if name in known} | intervals.bootstrap(uncertain, dataset.n)
     return {
         "n": dataset.n,
         "metrics": values,

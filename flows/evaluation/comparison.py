@@ -93,9 +93,7 @@ def _check(table: pa.Table, whose: str) -> None:
 
 def _by_example(table: pa.Table) -> dict[str, NDArray[Any]]:
     columns = {
-        name: table.column(name).to_numpy()
-        for name in table.column_names
-        if name not in ("score", "prediction")
+        name: table.column(name).to_numpy() for name in table.column_names if name not in ("score", "prediction")
     }
     order = np.argsort(columns["example"], kind="stable")
     return {name: values[order] for name, values in columns.items()}

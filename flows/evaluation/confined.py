@@ -27,6 +27,7 @@ OUT_OF_MEMORY = (
     "cannot allocate memory",
     "out of memory",
     "failed to map segment",
+    "alloc failed",
 )
 
 

@@ -91,25 +91,19 @@ def _check_rows(rows: int, limits: Limits) -> None:
 
 def _check_names(names: Sequence[str], job: SuiteJob, limits: Limits) -> None:
     if len(names) > limits.columns:
-        raise RefusedError(
-            "dataset", f"The dataset has {len(names)} columns; at most {limits.columns} are allowed."
-        )
+        raise RefusedError("dataset", f"The dataset has {len(names)} columns; at most {limits.columns} are allowed.")
     present = Counter(names)
     if repeated := sorted(name for name, count in present.items() if count > 1):
         raise RefusedError("dataset", f"The dataset has more than one column named {_listed(repeated)}.")
     wanted = [job.target, *job.drop, *(job.features or ())]
     if missing := [name for name in dict.fromkeys(wanted) if name not in present]:
-        raise RefusedError(
-            "dataset", f"The dataset has no column {_listed(missing)}; it has {_listed(names)}."
-        )
+        raise RefusedError("dataset", f"The dataset has no column {_listed(missing)}; it has {_listed(names)}.")
 
 
 def _feature_names(names: Sequence[str], job: SuiteJob, limits: Limits) -> list[str]:
     _check_names(names, job, limits)
     aside = {job.target, *job.drop}
-    features = (
-        list(job.features) if job.features is not None else [name for name in names if name not in aside]
-    )
+    features = list(job.features) if job.features is not None else [name for name in names if name not in aside]
     if clash := [name for name in features if name in aside]:
         raise RefusedError(
             "dataset", f"Column {_listed(clash)} is a feature and at the same time the target or dropped."
@@ -128,9 +122,7 @@ def _feature(column: pa.ChunkedArray, name: str) -> NDArray[Any]:
     elif pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        raise RefusedError(
-            "dataset", f"Column {name!r} holds {column.type} values; features must be numbers."
-        )
+        raise RefusedError("dataset", f"Column {name!r} holds {column.type} values; features must be numbers.")
     values: NDArray[Any] = column.to_numpy()  # a missing value becomes NaN
     if values.dtype.kind == "f":
         values = values.astype(np.float64, copy=False)
@@ -144,29 +136,19 @@ def _labels(column: pa.ChunkedArray, name: str, limits: Limits) -> Labels:
     _refuse_missing(column, name)
     if pa.types.is_floating(column.type):
         values = column.to_numpy()
-        if (
-            not np.isfinite(values).all()
-            or (values != np.round(values)).any()
-            or (np.abs(values) > 2**53).any()
-        ):
-            raise RefusedError(
-                "dataset", f"Target {name!r} holds fractions; class labels are whole numbers or text."
-            )
+        if not np.isfinite(values).all() or (values != np.round(values)).any() or (np.abs(values) > 2**53).any():
+            raise RefusedError("dataset", f"Target {name!r} holds fractions; class labels are whole numbers or text.")
         column = pa.chunked_array([pa.array(values.astype(np.int64))])
     elif pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind)):
-        raise RefusedError(
-            "dataset", f"Target {name!r} holds {kind} values; class labels are whole numbers or text."
-        )
+        raise RefusedError("dataset", f"Target {name!r} holds {kind} values; class labels are whole numbers or text.")
     encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     if len(encoded.dictionary) > limits.classes:
-        raise RefusedError(
-            "dataset", f"Target {name!r} has {len(encoded.dictionary)} different labels; is it a class?"
-        )
+        raise RefusedError("dataset", f"Target {name!r} has {len(encoded.dictionary)} different labels; is it a class?")
     return Labels(tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64))
 
 
@@ -176,9 +158,7 @@ def _numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        raise RefusedError(
-            "dataset", f"Target {name!r} holds {column.type} values; regression needs numbers."
-        )
+        raise RefusedError("dataset", f"Target {name!r} holds {column.type} values; regression needs numbers.")
     values: NDArray[np.float64] = column.to_numpy().astype(np.float64)
     if not np.isfinite(values).all():
         raise RefusedError("dataset", f"Target {name!r} holds infinite values.")

@@ -71,13 +71,9 @@ class OnnxModel:
 
     def classify(self, features: Columns) -> ClassOutput:
         label = [name for name, kind in self._outputs.items() if kind in LABEL_TYPES]
-        score = [
-            name for name, kind in self._outputs.items() if kind in SCORE_TYPES or kind.startswith("seq(map(")
-        ]
+        score = [name for name, kind in self._outputs.items() if kind in SCORE_TYPES or kind.startswith("seq(map(")]
         if len(label) > 1 or len(score) > 1 or not label + score:
-            raise RefusedError(
-                "model", f"A classifier answers a label and scores; this one answers {self._answers()}."
-            )
+            raise RefusedError("model", f"A classifier answers a label and scores; this one answers {self._answers()}.")
         labels: list[NDArray[Any]] = []
         scores: list[NDArray[np.float64]] = []
         classes: tuple[int | str, ...] | None = None
@@ -99,9 +95,7 @@ class OnnxModel:
     def regress(self, features: Columns) -> NDArray[np.float64]:
         """Shape (n,)."""
         if len(self._outputs) != 1 or next(iter(self._outputs.values())) not in DTYPES:
-            raise RefusedError(
-                "model", f"A regressor answers one number; this one answers {self._answers()}."
-            )
+            raise RefusedError("model", f"A regressor answers one number; this one answers {self._answers()}.")
         parts = []
         for rows, (output,) in self._run(features, list(self._outputs)):
             values = np.asarray(output, dtype=np.float64)
@@ -134,16 +128,10 @@ class OnnxModel:
         shapes = {item.name: list(item.shape) for item in self._inputs}
         for item in self._inputs:
             if item.type not in DTYPES:
-                raise RefusedError(
-                    "model", f"Input {item.name!r} is {item.type}; only numeric inputs can be fed."
-                )
-        batches = {
-            shape[0] for shape in shapes.values() if shape and isinstance(shape[0], int) and shape[0] > 0
-        }
+                raise RefusedError("model", f"Input {item.name!r} is {item.type}; only numeric inputs can be fed.")
+        batches = {shape[0] for shape in shapes.values() if shape and isinstance(shape[0], int) and shape[0] > 0}
         if len(batches) > 1:
-            raise RefusedError(
-                "model", f"The model's inputs disagree on the number of rows: {sorted(batches)}."
-            )
+            raise RefusedError("model", f"The model's inputs disagree on the number of rows: {sorted(batches)}.")
         batch = next(iter(batches), None)
         if len(self._inputs) == 1 and len(shapes[self._inputs[0].name]) in (0, 2):
             return self._matrix(self._inputs[0], columns), batch
@@ -152,9 +140,7 @@ class OnnxModel:
     def _matrix(self, item: Any, columns: list[str]) -> Feed:
         width = item.shape[1] if len(item.shape) == 2 else None
         if isinstance(width, int) and width > 0 and width != len(columns):
-            raise RefusedError(
-                "model", f"The model takes {width} features; the dataset gives {len(columns)}."
-            )
+            raise RefusedError("model", f"The model takes {width} features; the dataset gives {len(columns)}.")
         dtype = DTYPES[item.type]
         return lambda part: {item.name: np.stack([_cast(part[c], dtype, c) for c in columns], axis=1)}
 
@@ -162,26 +148,18 @@ class OnnxModel:
         missing = [item.name for item in self._inputs if item.name not in columns]
         unused = sorted(set(columns) - {item.name for item in self._inputs})
         if missing:
-            raise RefusedError(
-                "model", f"The model takes a column {missing[0]!r}, which is not among the features."
-            )
+            raise RefusedError("model", f"The model takes a column {missing[0]!r}, which is not among the features.")
         if unused:
             raise RefusedError(
                 "model", f"The model does not take the column {unused[0]!r}; drop it or name the features."
             )
         for item in self._inputs:
             if len(item.shape) not in (1, 2) or (len(item.shape) == 2 and item.shape[1] not in (1, None)):
-                raise RefusedError(
-                    "model", f"Input {item.name!r} has shape {item.shape}; one column was expected."
-                )
+                raise RefusedError("model", f"Input {item.name!r} has shape {item.shape}; one column was expected.")
 
         def feed(part: Columns) -> dict[str, NDArray[Any]]:
-            tensors = {
-                item.name: _cast(part[item.name], DTYPES[item.type], item.name) for item in self._inputs
-            }
-            return {
-                i.name: tensors[i.name].reshape((-1, 1) if len(i.shape) == 2 else (-1,)) for i in self._inputs
-            }
+            tensors = {item.name: _cast(part[item.name], DTYPES[item.type], item.name) for item in self._inputs}
+            return {i.name: tensors[i.name].reshape((-1, 1) if len(i.shape) == 2 else (-1,)) for i in self._inputs}
 
         return feed
 
@@ -212,9 +190,7 @@ def _cast(column: NDArray[Any], dtype: type[np.generic], name: str) -> NDArray[A
         else dtype is np.int32 and (cast_column != column).any()
     )
     if overflow:
-        raise RefusedError(
-            "dataset", f"Column {name!r} holds values too large for the model's {np.dtype(dtype).name}."
-        )
+        raise RefusedError("dataset", f"Column {name!r} holds values too large for the model's {np.dtype(dtype).name}.")
     return cast_column
 
 
@@ -245,9 +221,7 @@ def _declared_classes(content: bytes, width: int) -> tuple[int | str, ...] | Non
     for node in onnx.load_model_from_string(content).graph.node:
         for attribute in node.attribute:
             if attribute.name.startswith("classlabels_"):
-                declared.add(
-                    tuple(attribute.ints) or tuple(s.decode("utf-8", "replace") for s in attribute.strings)
-                )
+                declared.add(tuple(attribute.ints) or tuple(s.decode("utf-8", "replace") for s in attribute.strings))
     fitting = {classes for classes in declared if len(classes) == width or (width == 1 and len(classes) == 2)}
     return fitting.pop() if len(fitting) == 1 else None
 

@@ -156,9 +156,7 @@ def _ending(code: int, tail: str, limits: Limits) -> Broken | None:
 
 
 def _too_much_memory(limits: Limits) -> Broken:
-    return Broken(
-        "memory", f"It needs more than the {limits.memory // 1024**2} MiB of memory that are allowed."
-    )
+    return Broken("memory", f"It needs more than the {limits.memory // 1024**2} MiB of memory that are allowed.")
 
 
 def _signal_name(number: int) -> str:
@@ -182,6 +180,4 @@ def _result(path: Path, limits: Limits, seconds: float) -> Answer | Broken:
         return Broken("crash", "The process left no readable result.")
     if failure["kind"] == "memory":
         return _too_much_memory(limits)
-    return Broken(
-        cast(FailureKind, failure["kind"]), plain(str(failure.get("reason", ""))) or "No reason was given."
-    )
+    return Broken(cast(FailureKind, failure["kind"]), plain(str(failure.get("reason", ""))) or "No reason was given.")

@@ -55,9 +55,7 @@ def _unusable(kind: str, path: Path, limit: int) -> SuiteFailure | None:
     try:
         size = path.stat().st_size
     except (OSError, ValueError) as error:
-        return SuiteFailure(
-            f"The {kind} cannot be read: {plain(str(getattr(error, 'strerror', error)))}.", which
-        )
+        return SuiteFailure(f"The {kind} cannot be read: {plain(str(getattr(error, 'strerror', error)))}.", which)
     if not path.is_file():
         return SuiteFailure(f"The {kind} is not a file.", which)
     if size == 0:
@@ -89,9 +87,7 @@ def checked_run(answer: Answer, job: SuiteJob, limits: Limits, scratch: Path) ->
         metrics={name: float(values[name]) for name in job.metrics},
         n=n,
         outcomes_path=path,
-        intervals={
-            name: (float(pairs[name][0]), float(pairs[name][1])) for name in job.metrics if name in pairs
-        },
+        intervals={name: (float(pairs[name][0]), float(pairs[name][1])) for name in job.metrics if name in pairs},
         seconds=answer.seconds,
     )
 

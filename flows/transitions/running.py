@@ -12,8 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 from prefect import runtime
+from prefect.client.schemas.objects import State
 from prefect.flow_runs import asuspend_flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
 from flows.runtime import platform
 from flows.transitions import story, tasks
@@ -64,11 +65,11 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
     results = await _judge(request, evidence, correlation)
     if _only_people_are_missing(results):
         parts = platform()
+        await story.publish(request, evidence, results, None)  # first, so that parked means ready to be woken
         decision, results, status = await asyncio.to_thread(
             settling.park, parts.new_unit(), parts.system_call(correlation), request.id, evidence
         )
         if status not in (RequestStatus.WITHDRAWN, RequestStatus.DENIED) and decision.outcome == "waiting":
-            await story.publish(request, evidence, results, None)
             await asuspend_flow_run(key=str(uuid4()))  # ends this process; resuming starts from the top
     evaluations: list[Evaluation] = []
     if request.transition is TransitionName.EVALUATE and all(r.verdict.outcome == "passed" for r in results):

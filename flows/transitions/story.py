@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,11 +28,11 @@ async def publish(
     """Two artifacts on the run page. A page that cannot be written must not stop a transition."""
     incumbent = await asyncio.to_thread(_incumbent_subject, evidence)
     page = decision_page(request, evidence, results, settlement, incumbent, platform().settings.api_url)
-    key = f"request-{request.id}"
+    key = artifact_key(request, evidence)
     try:
         await asyncio.gather(
             acreate_markdown_artifact(page, key=key, description=headline(request, evidence, settlement)),
-            acreate_table_artifact(gate_rows(results), key=f"gates-{request.id}", description="What the gates said"),
+            acreate_table_artifact(gate_rows(results), key=f"gates-{key}", description="What the gates said"),
         )
     except Exception:  # the record is in our tables; the dashboard is a view of it
         logging.getLogger("gatehouse.flows").warning("the run page could not be written", exc_info=True)
@@ -50,6 +52,13 @@ def _incumbent_subject(evidence: Evidence) -> Mapping[str, Any] | None:
         "metadata": dict(version.metadata),
         "artifacts": [{"name": a.name, "type": a.type.value, "sha256": a.sha256, "size": a.size} for a in artifacts],
     }
+
+
+def artifact_key(request: TransitionRequest, evidence: Evidence) -> str:
+    """What the card on the run page is called: lower case, digits and dashes, as Prefect wants it."""
+    model, version = evidence.subject["model"]["name"], evidence.subject["version"]["version"]
+    words = f"{request.transition.value} {model} {version} {request.id[-6:]}".lower()
+    return re.sub(r"[^a-z0-9]+", "-", words)
 
 
 def headline(request: TransitionRequest, evidence: Evidence, settlement: Settlement | None) -> str:
@@ -118,12 +127,12 @@ def _facts(request: TransitionRequest, evidence: Evidence) -> str:
     target = evidence.subject.get("target")
     if target:
         rows.append(("Target", f"{target['endpoint']} ({target['environment']})"))
-    return _table(("", ""), rows)
+    return _table(("Fact", "Value"), rows)
 
 
 def _gates(results: Sequence[GateResult]) -> str:
     rows = [
-        (result.title, _MARKS[result.verdict.outcome], "<br>".join(_plain(r) for r in result.verdict.reasons))
+        (result.title, _MARKS[result.verdict.outcome], "<br>".join(_wrapped(r) for r in result.verdict.reasons))
         for result in results
     ]
     return _table(("Gate", "Verdict", "Why"), rows, plain=False)
@@ -188,9 +197,7 @@ def _against(incumbent: Mapping[str, Any] | None, subject: Mapping[str, Any]) ->
         "metadata": subject["version"]["metadata"],
         "artifacts": [{k: a[k] for k in ("name", "type", "sha256", "size")} for a in subject["artifacts"]],
     }
-    rows = [
-        (c["path"], _short(c["before"]), _short(c["after"])) for c in difference(incumbent, shown)[:40]
-    ]
+    rows = [(c["path"], _short(c["before"]), _short(c["after"])) for c in difference(incumbent, shown)[:40]]
     return ["## What changes in production\n\n" + _table(("Field", "Now", "Then"), rows)] if rows else []
 
 
@@ -220,6 +227,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, plain: bool = 
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(_plain(c) if plain else c for c in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    """The dashboard never breaks a line of a table by itself."""
+    return "<br>".join(_plain(line) for line in textwrap.wrap(text, 76)) or "–"
 
 
 def _short(value: Any) -> str:

@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
 
+from flows.evaluation.confined import is_out_of_memory
 from flows.weights.polyglot import has_zip_index, runs_as_pickle
 from flows.weights.verdict import UnsafeError
 
@@ -60,6 +61,8 @@ def _parsed(content: bytes) -> onnx.ModelProto:
     try:
         model.ParseFromString(content)
     except DecodeError as error:
+        if is_out_of_memory(str(error)):
+            raise MemoryError from error
         raise _refused("it does not parse: it is cut off or something else") from error
     if not model.HasField("graph") or not model.graph.node:
         raise _refused("it has no graph with nodes")

@@ -44,9 +44,7 @@ def _refused(why: str) -> UnsafeError:
 
 def _parsed(header: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(
-            header.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_no_constant
-        )
+        parsed = json.loads(header.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _refused(f"its header is not JSON ({error})") from error
     if not isinstance(parsed, dict):
@@ -90,11 +88,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
 
 
 def _are_counts(values: Any) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) < 65
-        and all(type(v) is int and 0 <= v < 2**63 for v in values)
-    )
+    return isinstance(values, list) and len(values) < 65 and all(type(v) is int and 0 <= v < 2**63 for v in values)
 
 
 def _check_contiguous(spans: list[tuple[int, int]], size: int) -> None:
@@ -104,6 +98,4 @@ def _check_contiguous(spans: list[tuple[int, int]], size: int) -> None:
             raise _refused("its tensors overlap or leave holes")
         position = end
     if position != size:
-        raise _refused(
-            f"its tensors take {position} bytes and the file has {size}: it is cut off or carries more"
-        )
+        raise _refused(f"its tensors take {position} bytes and the file has {size}: it is cut off or carries more")

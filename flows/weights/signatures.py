@@ -69,9 +69,7 @@ def first_impression(file: BinaryIO, size: int) -> Impression:
             f"This is HDF5, as Keras writes it; its Lambda layers carry Python code. {USE_INSTEAD}",
         )
     if _is_tar(head):
-        return Impression(
-            "tar", f"This is a tar archive, in which old PyTorch files keep pickles. {USE_INSTEAD}"
-        )
+        return Impression("tar", f"This is a tar archive, in which old PyTorch files keep pickles. {USE_INSTEAD}")
     if _may_be_safetensors(head):  # first: its header's length may look like any other format's mark
         return Impression("safetensors")
     return _refused_by_magic(head) or _candidate(head)
@@ -90,18 +88,12 @@ def _refused_by_magic(head: bytes) -> Impression | None:
             return _compressed(head, name)
     if head.startswith(b"\x93NUMPY"):
         objects = b"|O" in head[:512] or b"'O'" in head[:512]
-        found = (
-            f"a NumPy array of Python objects, which is a pickle. {RUNS_CODE}"
-            if objects
-            else "a bare NumPy array."
-        )
+        found = f"a NumPy array of Python objects, which is a pickle. {RUNS_CODE}" if objects else "a bare NumPy array."
         return Impression("numpy", f"This is {found} {USE_INSTEAD}")
     if head.startswith(b"GGUF"):
         return Impression("gguf", f"This is GGUF, which is not an accepted format here. {USE_INSTEAD}")
     if head[4:8] == b"TFL3":
-        return Impression(
-            "tflite", f"This is TensorFlow Lite, which is not an accepted format here. {USE_INSTEAD}"
-        )
+        return Impression("tflite", f"This is TensorFlow Lite, which is not an accepted format here. {USE_INSTEAD}")
     return None
 
 

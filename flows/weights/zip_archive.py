@@ -38,9 +38,7 @@ def check_zip(path: Path) -> str:
 def _refuse_known(names: list[str]) -> None:
     """Before the structure, so that the reason speaks of what the file is rather than of its fourth byte."""
     if any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
-        raise UnsafeError(
-            f"This is a PyTorch file, whose data.pkl is a pickle. {RUNS_CODE} {USE_INSTEAD}", "torch-zip"
-        )
+        raise UnsafeError(f"This is a PyTorch file, whose data.pkl is a pickle. {RUNS_CODE} {USE_INSTEAD}", "torch-zip")
     if any(name.lower().endswith(PICKLES) for name in names):
         raise UnsafeError(f"This is a ZIP archive with a pickle inside. {RUNS_CODE} {USE_INSTEAD}", "pickle")
     if any(name.endswith((".h5", ".hdf5")) for name in names):
@@ -67,17 +65,10 @@ def _check_structure(archive: zipfile.ZipFile, file: BinaryIO, size: int) -> Non
     for entry in entries:
         if entry.flag_bits & 1 or entry.compress_type not in COMPRESSIONS:
             raise _refused("is encrypted or compressed in an unusual way")
-        if (
-            entry.is_dir()
-            or "/" in entry.filename
-            or "\\" in entry.filename
-            or entry.filename != entry.orig_filename
-        ):
+        if entry.is_dir() or "/" in entry.filename or "\\" in entry.filename or entry.filename != entry.orig_filename:
             raise _refused("has folders or odd names")
         _check_gap(entry.header_offset - position, described=described)
-        file.seek(
-            entry.header_offset + 26
-        )  # lengths of the name and of the extra field, in the entry's own header
+        file.seek(entry.header_offset + 26)  # lengths of the name and of the extra field, in the entry's own header
         lengths = file.read(4)
         own = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
         position = entry.header_offset + 30 + own + entry.compress_size
@@ -125,16 +116,12 @@ def _refuse_objects(head: bytes) -> None:
     try:
         stream = io.BytesIO(head)
         version = np.lib.format.read_magic(stream)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         dtype = read(stream)[2]
     except (ValueError, EOFError) as error:
         raise _refused("has an array that is not one") from error
     if dtype.hasobject:
-        raise UnsafeError(
-            f"An array in this archive holds Python objects, which is a pickle. {RUNS_CODE}", "pickle"
-        )
+        raise UnsafeError(f"An array in this archive holds Python objects, which is a pickle. {RUNS_CODE}", "pickle")
 
 
 def _check_nested(content: bytes) -> None:
@@ -155,14 +142,10 @@ def _check_skops(path: Path) -> str:
     except MemoryError:
         raise
     except Exception as error:  # a schema is foreign input; skops raises whatever its lookups raise
-        raise UnsafeError(
-            f"This looks like skops, but its schema is not valid ({error}).", "skops"
-        ) from error
+        raise UnsafeError(f"This looks like skops, but its schema is not valid ({error}).", "skops") from error
     if foreign:
         shown = ", ".join(foreign[:5]) + (f" and {len(foreign) - 5} more" if len(foreign) > 5 else "")
-        raise UnsafeError(
-            f"This is skops, but it would build objects that are not trusted: {shown}.", "skops"
-        )
+        raise UnsafeError(f"This is skops, but it would build objects that are not trusted: {shown}.", "skops")
     with zipfile.ZipFile(path) as archive:
         version = json.loads(archive.read("schema.json")).get("_skops_version")
     return f"skops (written by version {str(version)[:20]}) of trusted types only."

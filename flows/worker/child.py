@@ -36,7 +36,7 @@ import httpx
 import prefect.task_engine  # noqa: F401  (flows import it when they first run a task)
 from prefect import Flow
 from prefect._internal import control_listener
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import SyncClientContext
 from prefect.engine import handle_engine_signals
@@ -75,11 +75,15 @@ def live(job_socket: socket.socket, modules: Sequence[ModuleType], *, spare: boo
             job = receive_job(job_socket)
             if job is None:
                 return 0
-            threading.Thread(target=_die_with_worker, args=(job_socket,), daemon=True).start()
+            watch = threading.Thread(target=_end_with_worker, args=(job_socket, job.flow_run_id), daemon=True)
+            watch.start()
             try:
                 return _execute(job, context.client)
             finally:
-                _hand_over_logs_and_events()
+                # A second signal must not interrupt this; the worker's SIGKILL still does.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+                hand_over_logs_and_events()
     except TerminationSignal:
         return TERMINATED
 
@@ -93,16 +97,30 @@ def _on_cancel(*_: int | FrameType | None) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _die_with_worker(job_socket: socket.socket) -> None:
-    """Stop when the worker's end of the socket closes, which it does only by dying while this run lasts.
+def _end_with_worker(job_socket: socket.socket, flow_run_id: UUID) -> None:
+    """Stop when the worker hangs up: it has died, or it is stopping and will not wait longer for this run.
 
     A parent-death signal would be no help: the parent is the fork server, not the worker.
     """
     with contextlib.suppress(OSError):
         job_socket.recv(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not _is_leaving(flow_run_id):
+        os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os.killpg(0, signal.SIGKILL)
+
+
+def _is_leaving(flow_run_id: UUID) -> bool:
+    """The run has ended or is suspended, so this process is about to leave by itself.
+
+    The engine would report a suspended run crashed if it were interrupted on its way out.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(flow_run_id).state
+    except (httpx.HTTPError, ObjectNotFound):
+        return False
+    return state is not None and (state.is_final() or bool(state.state_details.pause_reschedule))
 
 
 def _warm_up(client: SyncPrefectClient, modules: Sequence[ModuleType]) -> None:
@@ -118,9 +136,7 @@ def _execute(job: Job, client: SyncPrefectClient) -> int:
     try:
         with handle_engine_signals(job.flow_run_id):  # turns suspending and aborting into exit code 0
             flow_run = client.read_flow_run(job.flow_run_id)
-            outcome = run_flow(
-                _load(job.entrypoint, flow_run, client), flow_run=flow_run, return_type="state"
-            )
+            outcome = run_flow(_load(job.entrypoint, flow_run, client), flow_run=flow_run, return_type="state")
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)
     except SystemExit as leaving:
@@ -145,9 +161,7 @@ def _report_crash(client: SyncPrefectClient, flow_run_id: UUID, message: str) ->
         client.set_flow_run_state(flow_run_id, Crashed(message=message))
 
 
-def _hand_over_logs_and_events() -> None:
-    """Send what is queued. A second signal must not interrupt this; the worker's SIGKILL still does."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+def hand_over_logs_and_events() -> None:
+    """Send what this process has queued, unless the orchestrator does not take it within seconds."""
     APILogWorker.drain_all(timeout=GRACE_SECONDS)
     EventsWorker.drain_all(timeout=GRACE_SECONDS)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 
+from flows.worker.child import hand_over_logs_and_events
 from flows.worker.preloading import PreloadRefusedError
 from flows.worker.spares import Spares
 from flows.worker.worker import WarmWorker
@@ -22,8 +24,12 @@ def main() -> None:
     try:
         asyncio.run(_serve(options))
     except PreloadRefusedError as refusal:
-        print(f"The worker cannot start: {refusal}", file=sys.stderr)
+        sys.stderr.write(f"The worker cannot start: {refusal}\n")
         raise SystemExit(PRELOAD_REFUSED) from refusal
+    hand_over_logs_and_events()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # Prefect's own farewell at interpreter exit would wait a minute for an absent server
 
 
 async def _serve(options: argparse.Namespace) -> None:

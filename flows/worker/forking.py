@@ -54,10 +54,11 @@ def main() -> None:
     if birth is not None:
         request, job_socket = birth
         control.close()
-        _end(lambda: live(job_socket, modules, spare=request == SPARE))
+        _leave_after(lambda: live(job_socket, modules, spare=request == SPARE))
+    _leave_after(lambda: 0)
 
 
-def _end(life: Callable[[], int]) -> NoReturn:
+def _leave_after(life: Callable[[], int]) -> NoReturn:
     """Live, then leave at once: interpreter shutdown would only touch, and so copy, the shared memory."""
     code = 1
     try:
@@ -80,7 +81,7 @@ def _fork_until_alone(control: socket.socket) -> Birth | None:
                 deaths.recv(4096)
                 _bury(children, control)
             if control in ready:
-                request, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                request, descriptors = _next_request(control)
                 if not request:
                     break
                 job_socket = socket.socket(fileno=descriptors[0])
@@ -89,6 +90,15 @@ def _fork_until_alone(control: socket.socket) -> Birth | None:
                 job_socket.close()
         _outlive(children, control, deaths)
     return None
+
+
+def _next_request(control: socket.socket) -> tuple[bytes, list[int]]:
+    """The byte and the descriptor; nothing once the worker is gone, which is an error if reports lay unread."""
+    try:
+        request, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+    except ConnectionError:
+        return b"", []
+    return request, descriptors
 
 
 @contextlib.contextmanager

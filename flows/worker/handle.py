@@ -49,17 +49,24 @@ class Child:
 
     def _on_hangup(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)
-        _send_signal(
-            os.killpg, self.pid, signal.SIGKILL
-        )  # what it started; the fork server does this otherwise
+        _send_signal(os.killpg, self.pid, signal.SIGKILL)  # what it started; the fork server does this otherwise
         self.bury(None)
 
-    async def stop(self, how: signal.Signals, grace_seconds: float) -> None:
-        """Ask with the signal, wait, then kill the group. Asking twice would interrupt the reaction to the first."""
+    async def cancel(self, grace_seconds: float) -> None:
+        """Have the run end as cancelled."""
+        await self._stop(lambda: _send_signal(os.kill, self.pid, signal.SIGUSR1), grace_seconds)
+
+    async def dismiss(self, grace_seconds: float) -> None:
+        """Have the run end as crashed, exactly as if this worker had died."""
+        await self._stop(lambda: self._socket.shutdown(socket.SHUT_WR), grace_seconds)
+
+    async def _stop(self, ask: Callable[[], None], grace_seconds: float) -> None:
+        """Ask, wait, then kill the group. Asking twice would interrupt the reaction to the first request."""
         if self._stopping or not self.alive:
             return
         self._stopping = True
-        _send_signal(os.kill, self.pid, how)
+        with contextlib.suppress(OSError):
+            ask()
         _, pending = await asyncio.wait([self.ended], timeout=grace_seconds)
         if pending:
             _send_signal(os.killpg, self.pid, signal.SIGKILL)

@@ -38,7 +38,10 @@ def receive_job(source: socket.socket) -> Job | None:
     """Wait for the job; None when the worker hangs up instead, which is how spare children are sent home."""
     received = b""
     while not received.endswith(b"\n"):
-        chunk = source.recv(65536)
+        try:
+            chunk = source.recv(65536)
+        except ConnectionError:
+            chunk = b""
         if not chunk:
             return None
         received += chunk

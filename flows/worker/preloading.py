@@ -19,8 +19,15 @@ class PreloadRefusedError(Exception):
     """A module cannot be preloaded; the message names it and says why."""
 
 
-ONE_THREAD_EACH = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Environment of the fork server: OpenBLAS starts its threads at import. Runs are processes side by side anyway."""
+ONE_THREAD_EACH = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+"""Environment of the fork server, against threads at import: of OpenBLAS, of the allocator in pyarrow, and of the
+telemetry in onnxruntime. One numerical thread per run is enough, as runs are processes side by side."""
 
 
 def preload(names: Sequence[str]) -> list[ModuleType]:
@@ -40,14 +47,10 @@ def preload(names: Sequence[str]) -> list[ModuleType]:
 def _require_one_thread(suspect: str) -> None:
     threads = psutil.Process().num_threads()
     if threads != 1:
-        raise PreloadRefusedError(
-            f"{suspect} started {threads - 1} thread(s) at import; forking is not safe then"
-        )
+        raise PreloadRefusedError(f"{suspect} started {threads - 1} thread(s) at import; forking is not safe then")
 
 
-def warm_up(
-    modules: Sequence[ModuleType], log: logging.Logger | logging.LoggerAdapter[logging.Logger]
-) -> None:
+def warm_up(modules: Sequence[ModuleType], log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
     """Call every module's `warm_up()`. A failure is logged, not fatal: the run has to open its own connections."""
     for module in modules:
         hook = getattr(module, "warm_up", None)

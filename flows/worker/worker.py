@@ -6,7 +6,9 @@ until it is back, and a run whose process ended meanwhile is settled then.
 Stopping (SIGTERM, SIGINT): no new work; `drain_seconds` for running flows; then SIGTERM, which the engine reports as
 crashed; then SIGKILL.
 
-Of Prefect it uses only public methods of `BaseWorker` (3.8.8). Two of them carry more than their documentation says:
+Of Prefect it uses public methods of `BaseWorker` (3.8.8), and one private: `_submit_scheduled_flow_runs`, which fails
+for every run when one of them still holds its slot, as a run does that is resumed before its first process is gone.
+Two of the public ones carry more than their documentation says:
 `get_and_submit_flow_runs` puts every run through `run` in a task group of its own, holding a slot of `limiter` from
 the claim to the end; `sync_with_backend` creates the work pool and sends the heartbeat.
 """
@@ -31,7 +33,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import Flow, FlowRun, StateType, WorkPool
-from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
@@ -53,10 +55,10 @@ _WORK = ("Scheduled", "Resuming", "AwaitingRetry", "AwaitingConcurrencySlot", "L
 
 _CANCELLING = "prefect.flow-run.Cancelling"
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 5.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 2.0
 """Between attempts to reach an absent server."""
 
-_FAREWELL_SECONDS = 10.0
+_FAREWELL_SECONDS = 5.0
 """After draining and killing, how long reporting to the orchestrator may take before we leave anyway."""
 
 
@@ -134,7 +136,21 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
             del self._running[flow_run.id]
             child.let_go()
         await settle(self.client, flow_run.id, exit_code)
+        self._background.start_soon(self._ask_when_free, flow_run.id)
         return WarmWorkerResult(status_code=0, identifier=str(child.pid))
+
+    async def _ask_when_free(self, flow_run_id: UUID) -> None:
+        """The run may have been resumed while its process was still ending, and was passed over then."""
+        while self._holds_slot(flow_run_id):
+            await anyio.sleep(0.005)
+        self._wake.set()
+
+    def _holds_slot(self, flow_run_id: UUID) -> bool:
+        return flow_run_id in self.limiter.statistics().borrowers
+
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        free = [entry for entry in flow_run_response if not self._holds_slot(entry.flow_run.id)]
+        return await super()._submit_scheduled_flow_runs(free)
 
     async def _hand_over(self, job: Job) -> Child:
         while True:
@@ -159,12 +175,10 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
             for flow_run in cancelling:
                 if child := self._running.get(flow_run.id):
                     _log.info("Cancelling flow run %s", flow_run.id)
-                    stopping.start_soon(child.stop, signal.SIGUSR1, GRACE_SECONDS)
+                    stopping.start_soon(child.cancel, GRACE_SECONDS)
 
     def _stop_if_cancelled(self, flow_run_id: UUID) -> None:
-        self._background.start_soon(
-            self._attempt, "cancel a flow run", partial(self._stop_cancelled, [flow_run_id])
-        )
+        self._background.start_soon(self._attempt, "cancel a flow run", partial(self._stop_cancelled, [flow_run_id]))
 
     async def _look_for_cancellations(self) -> None:
         while True:
@@ -186,7 +200,7 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
                         await self._wake.wait()
 
     def _ask_again(self) -> None:
-        """Ask now, giving up an answer that may be long in coming: a call to an absent server is retried for a minute."""
+        """Ask now, giving up an answer that may be long in coming: calls to an absent server go on for a minute."""
         self._wake.set()
         self._asking.cancel()
 
@@ -275,7 +289,7 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
         await self._until_idle(self._drain_seconds)
         async with anyio.create_task_group() as stopping:
             for child in self._running.values():
-                stopping.start_soon(child.stop, signal.SIGTERM, GRACE_SECONDS)
+                stopping.start_soon(child.dismiss, GRACE_SECONDS)
         await self._until_idle(_FAREWELL_SECONDS)
 
     async def _until_idle(self, at_most_seconds: float) -> None:

@@ -217,14 +217,12 @@ class Diagnosis:
                 if self._trials <= 0:
                     return None
                 self._trials -= 2
-                if self.at.number + drift >= 0 and self._continues(
-                    row.chain, self.at.number + drift + 1, following
-                ):
+                if self.at.number + drift >= 0 and self._continues(row.chain, self.at.number + drift + 1, following):
                     return drift
         return None
 
 
 def _follows(chain: bytes, number: int, row: Entry, own: bytes | None = None) -> bool:
-    """Whether `row` is entry `number` after `chain`, by its stored leaf or by the leaf of its text (`own`)."""
+    """Whether `row` is entry `number` after `chain`, by its leaf or by the leaf of its text (`own`)."""
     own = leaf_hash(row.entry.encode()) if own is None else own
     return row.chain in (link(chain, number, row.leaf), link(chain, number, own))

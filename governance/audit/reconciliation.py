@@ -62,9 +62,7 @@ class Reconciliation:
         self._misplaced: list[Misplaced] = []
         self._texts: list[tuple[int, bytes, bytes]] = []
 
-    def gap(
-        self, first: int, count: int, previous: bytes | None, *, vacant: bool, tail: bool = False
-    ) -> None:
+    def gap(self, first: int, count: int, previous: bytes | None, *, vacant: bool, tail: bool = False) -> None:
         """`count` entries from `first` on are not where they should be."""
         newest = self._gaps[-1] if self._gaps else None
         if (
@@ -132,8 +130,7 @@ class Reconciliation:
                     other.seq
                     for other in self._misplaced
                     if other is not row
-                    and row.chain
-                    in (link(row.previous, row.number, leaf) for leaf in (other.leaf, other.own))
+                    and row.chain in (link(row.previous, row.number, leaf) for leaf in (other.leaf, other.own))
                 ),
                 None,
             )
@@ -157,9 +154,7 @@ class Reconciliation:
         places = {row.place for row in self._strangers}
         while number <= gap.last:
             if number not in places:
-                end = min(
-                    (place for place in places if place and number < place <= gap.last), default=gap.last + 1
-                )
+                end = min((place for place in places if place and number < place <= gap.last), default=gap.last + 1)
                 self._missing(number, end - 1, gap.tail)
                 number = end
             else:

@@ -21,9 +21,7 @@ NEVER = 2**63
 class Seals:
     """Walks the checkpoints beside the entries: ask `settle` whenever the number of entries reaches `due`."""
 
-    def __init__(
-        self, notes: Iterable[str], newest: str | None, key: VerifierKey, findings: Findings
-    ) -> None:
+    def __init__(self, notes: Iterable[str], newest: str | None, key: VerifierKey, findings: Findings) -> None:
         self._key = key
         self._findings = findings
         self._newest = self._opened(newest, "the checkpoint file") if newest is not None else None
@@ -68,9 +66,7 @@ class Seals:
                 f"the checkpoints from {first} to {last} entries cannot be recomputed: entries are lost",
             )
         if entries and not self.newest_size:
-            self._findings.add(
-                Kind.UNSEALED, "there is no valid checkpoint, so a cut or rewriting would not show"
-            )
+            self._findings.add(Kind.UNSEALED, "there is no valid checkpoint, so a cut or rewriting would not show")
 
     def _advance(self) -> None:
         self._pending = next(self._sequence, None)
@@ -121,9 +117,7 @@ class Seals:
         elif checkpoint.size == last.size:
             message = f"checkpoint {number} of the log signs another root for {last.size} entries"
         else:
-            message = (
-                f"checkpoint {number} of the log goes back from {last.size} to {checkpoint.size} entries"
-            )
+            message = f"checkpoint {number} of the log goes back from {last.size} to {checkpoint.size} entries"
         self._findings.add(Kind.CHECKPOINT_LOG, message)
 
     def _opened(self, note: str, name: str) -> Checkpoint | None:

@@ -96,9 +96,7 @@ def _judge_outbox(outbox: Iterable[tuple[int, Draft]], mac_key: bytes | None, fi
         waiting += 1
         whole = leaf_hash(row.entry.encode()) == row.leaf if mac_key is None else is_authentic(row, mac_key)
         if not whole:
-            findings.add(
-                Kind.OUTBOX, f"waiting row {identifier} was not written by the platform, or was edited"
-            )
+            findings.add(Kind.OUTBOX, f"waiting row {identifier} was not written by the platform, or was edited")
     return waiting
 
 

@@ -37,9 +37,7 @@ def check_dataset(call: Call, name: str, group: str, kind: str) -> None:
         raise InvalidInput("format is 'parquet' or 'csv'.", details={"field": "format"})
 
 
-def create_dataset(
-    uow: UnitOfWork, call: Call, *, name: str, group: str, kind: str, sha256: str, size: int
-) -> str:
+def create_dataset(uow: UnitOfWork, call: Call, *, name: str, group: str, kind: str, sha256: str, size: int) -> str:
     """The id of a dataset whose bytes are in the store. Raises Duplicate, InvalidInput, Forbidden."""
     check_dataset(call, name, group, kind)
     dataset = Dataset(call.new_id(), name, group, kind, checked_sha256("sha256", sha256), size)

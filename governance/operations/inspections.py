@@ -13,7 +13,5 @@ def record_inspection(uow: UnitOfWork, call: Call, sha256: str, result: Mapping[
     """Store the format, whether it is safe and why. The first record stays."""
     with uow:
         if uow.artifacts.record_inspection(sha256, result, call.at):
-            uow.audit(
-                call.event("content:inspected", "content", sha256, after=dict(result), digest=f"sha256:{sha256}")
-            )
+            uow.audit(call.event("content:inspected", "content", sha256, after=dict(result), digest=f"sha256:{sha256}"))
         uow.commit()

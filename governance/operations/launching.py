@@ -107,6 +107,7 @@ def reconcile(
         undecided = uow.requests.undecided(idle_since=call.at - orphan_after, limit=limit)
     done: dict[str, list[str]] = {"launched": [], "relaunched": [], "woken": [], "unreachable": []}
     for request in undecided:
+        kind: Literal["launched", "relaunched", "woken", "unreachable"] | None
         try:
             kind = _reconcile_one(new_unit, launcher, call, request, orphan_after)
         except DependencyUnavailable:

@@ -20,9 +20,7 @@ def create_user(
     """The id of the user. Raises Duplicate, InvalidInput, Forbidden."""
     if call.principal is not None:  # the platform itself creates the first administrator
         call.requires(ADMINS, "Creating a user")
-    user = User(
-        call.new_id(), checked_name("name", name), _role(role), _groups(groups), password_hash, active=True
-    )
+    user = User(call.new_id(), checked_name("name", name), _role(role), _groups(groups), password_hash, active=True)
     with uow:
         if call.principal is not None and (known := call.repeated(uow)):
             return known
@@ -35,9 +33,7 @@ def create_user(
     return user.id
 
 
-def change_access(
-    uow: UnitOfWork, call: Call, user_id: str, *, role: str, groups: Sequence[str], active: bool
-) -> None:
+def change_access(uow: UnitOfWork, call: Call, user_id: str, *, role: str, groups: Sequence[str], active: bool) -> None:
     """Replace role, groups and activity. Takes effect on approvals that are not settled yet."""
     person = call.requires(ADMINS, "Changing access")
     wanted, in_groups = _role(role), _groups(groups)

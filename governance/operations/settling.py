@@ -128,6 +128,8 @@ def settle(
         decision = decide(results)
         if decision.outcome == "waiting":
             return Settlement("waiting", request.status, {"reasons": list(decision.reasons)})
+        status: RequestStatus
+        outcome: dict[str, Any]
         if decision.outcome == "denied":
             status, outcome = RequestStatus.DENIED, {"name": "Denied", "reasons": list(decision.reasons)}
             for queued in uow.evaluations.of_request(request.id):
@@ -138,7 +140,7 @@ def settle(
             for evaluation in evaluations:
                 uow.evaluations.store(evaluation, call.at)
             if evaluations:
-                outcome["evaluations"] = [_evaluation_json(e) for e in evaluations]
+                outcome["evaluations"] = [_evaluation_json(evaluation) for evaluation in evaluations]
         verdicts = [result.to_json() for result in results]
         uow.requests.settle(request.id, status, outcome, evidence, verdicts, call.at)
         uow.audit(
@@ -151,9 +153,7 @@ def settle(
                 digest=evidence.digest,
                 transition=transition.name.value,
                 requestedBy=request.requester_id,
-                verdicts=[
-                    {k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts
-                ],
+                verdicts=[{k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts],
             )
         )
         uow.commit()
@@ -204,9 +204,7 @@ def _apply(
         finding = call.new_id()
         title = f"Version {version.version} was rolled back: {request.reason}"
         uow.findings.open(finding, version, "high", title, request.id, call.at)
-        uow.audit(
-            call.event("finding:opened", "finding", finding, after={"title": title, "versionId": version.id})
-        )
+        uow.audit(call.event("finding:opened", "finding", finding, after={"title": title, "versionId": version.id}))
         outcome["findingId"] = finding
     return {**outcome, "to": transition.target.value}
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from governance.errors import InvalidInput
 from governance.evidence import Case
 from governance.lifecycle import TransitionName
+from governance.models import checked_text
 from governance.verdicts import Verdict
 
 
@@ -86,7 +87,11 @@ def _same_shape(path: str, default: Any, value: Any) -> None:
         if isinstance(default, int) and not isinstance(value, int):
             raise InvalidInput(f"{path} must be a whole number.")
     elif isinstance(default, list | tuple):
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise InvalidInput(f"{path} must be a list of names.")
+        if not isinstance(value, list | tuple) or len(value) > 100:
+            raise InvalidInput(f"{path} must be a list of at most 100 names.")
+        for item in value:
+            if not isinstance(item, str):
+                raise InvalidInput(f"{path} must be a list of names.")
+            checked_text(path, item, limit=200)
     elif type(default) is not type(value):
         raise InvalidInput(f"{path} must be of type {type(default).__name__}.")

@@ -1,4 +1,4 @@
-"""A version says what it is, for whom, under which licence, and who answers for it (governance-design, Model Entity)."""
+"""A version says what it is, for whom, under which licence, and who answers for it (governance-design, Model)."""
 
 from __future__ import annotations
 

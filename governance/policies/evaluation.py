@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +20,8 @@ def threshold_failures(metrics: Mapping[str, Any], thresholds: Mapping[str, Any]
     failures: list[str] = []
     for metric, limits in sorted(thresholds.items()):
         value = metrics.get(metric)
-        if value is None:
-            failures.append(f"{metric} has no value and its threshold needs one")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            failures.append(f"{metric} has no finite value and its threshold needs one")
             continue
         if "min" in limits and not value >= limits["min"]:
             failures.append(f"{metric} is {value:.4g}, below the threshold {limits['min']:g}")
@@ -58,7 +59,7 @@ class EvaluationPassed(Policy):
     def _problems(self, item: Mapping[str, Any], weights: set[str], as_of: datetime) -> list[str]:
         if item["evaluationId"] is None:
             return ["not evaluated yet"]
-        if item["weightsSha256"] not in weights:
+        if {item["weightsSha256"]} != weights:  # a second file may not ride on the results of the first
             return ["evaluated with other weights than the version has now"]
         problems = threshold_failures(item["taskMetrics"], item["thresholds"])
         age = as_of - datetime.fromisoformat(item["executedAt"])
@@ -84,5 +85,3 @@ class EvaluationPassed(Policy):
                 case(executedAt="2025-11-01T00:00:00Z"),
             ),
         )
-
-

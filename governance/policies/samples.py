@@ -55,9 +55,7 @@ def sample_case(
                     **(metadata or {}),
                 },
             },
-            "artifacts": [
-                {"id": "a1", "type": "weights", "name": "model.onnx", "sha256": WEIGHTS, "size": 1024}
-            ],
+            "artifacts": [{"id": "a1", "type": "weights", "name": "model.onnx", "sha256": WEIGHTS, "size": 1024}],
             "evaluations": [sample_evaluation()],
             "policies": [],
             "target": None,

@@ -142,9 +142,7 @@ def compare_continuous(
         margin=margin,
         p_worse=p_worse,
         p_beyond_margin=_t_above_zero(growth - margin * base),
-        minimum_detectable_effect=min(
-            LARGEST_RATIO, float(ndtri(1 - alpha) + ndtri(power)) * math.sqrt(relative / n)
-        ),
+        minimum_detectable_effect=min(LARGEST_RATIO, float(ndtri(1 - alpha) + ndtri(power)) * math.sqrt(relative / n)),
         needed_n=_needed(relative, margin, alpha, power),
         conclusion=_conclude(within=upper <= margin, significant=p_worse <= alpha)
         if n >= FEWEST_LOSSES
@@ -248,9 +246,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     return min(LARGEST_RATIO, max(-LARGEST_RATIO, ratio))
 
 
-def _ratio_bounds(
-    growth: NDArray[np.float64], base: NDArray[np.float64], alpha: float
-) -> tuple[float, float]:
+def _ratio_bounds(growth: NDArray[np.float64], base: NDArray[np.float64], alpha: float) -> tuple[float, float]:
     """Fieller's one-sided bounds of mean(growth) / mean(base); none when the base is not clearly above 0."""
     if not growth.any():
         return 0.0, 0.0

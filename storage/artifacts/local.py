@@ -91,9 +91,7 @@ class LocalArtifactStore:
             return False
         return True
 
-    def download_url(
-        self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int
-    ) -> str:
+    def download_url(self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int) -> str:
         return sign(
             "GET",
             f"{self._url_path}/{checked_digest(sha256)}",

@@ -28,9 +28,7 @@ class SigningCredentials(NamedTuple):
         return f"{type(self).__name__}({self.access_key!r})"
 
 
-def presigned_get(
-    url: str, credentials: SigningCredentials, *, region: str, at: datetime, ttl_seconds: int
-) -> str:
+def presigned_get(url: str, credentials: SigningCredentials, *, region: str, at: datetime, ttl_seconds: int) -> str:
     """The address with its signature, valid from `at` (aware) for `ttl_seconds`, at most a week.
 
     The path of `url` must be percent-encoded already; its query parameters become part of what is signed. A

@@ -29,7 +29,7 @@ _LOCK_TIME = timedelta(minutes=20)
 """Longer than two clocks may differ before S3 refuses every request (15 minutes)."""
 
 
-class GuaranteeMissing(ArtifactStoreError):  # noqa: N818 - named by what it says
+class GuaranteeMissing(ArtifactStoreError):
     """The server does not do what the configuration relies on; starting would be a false promise."""
 
 
@@ -43,9 +43,7 @@ class Guarantees:
     reasons: tuple[str, ...]
 
 
-def opened(
-    location: S3Location, *, retention: Retention | None, at: datetime
-) -> tuple[S3ArtifactStore, Guarantees]:
+def opened(location: S3Location, *, retention: Retention | None, at: datetime) -> tuple[S3ArtifactStore, Guarantees]:
     """The store, and what its server was seen to guarantee. `at` is now, aware.
 
     Raises:
@@ -104,9 +102,7 @@ def _lock_fault(client: S3Client, bucket: str, key: str, lock: Lock) -> str | No
         return "the bucket keeps no versions, without which nothing is locked"
     if not removable:
         return "these credentials may not delete a version, so a refusal would prove no lock"
-    return _unlocked(client, bucket, key, lock, at_once=True) or _unlocked(
-        client, bucket, key, lock, at_once=False
-    )
+    return _unlocked(client, bucket, key, lock, at_once=True) or _unlocked(client, bucket, key, lock, at_once=False)
 
 
 def _unlocked(client: S3Client, bucket: str, key: str, lock: Lock, *, at_once: bool) -> str | None:
@@ -122,9 +118,7 @@ def _unlocked(client: S3Client, bucket: str, key: str, lock: Lock, *, at_once: b
         return f"locking an object was refused: {error.response.get('Error', {}).get('Code')}"
     if locked is None or _remove(client, bucket, key, locked):
         return "a locked object could be deleted"
-    with contextlib.suppress(
-        ClientError
-    ):  # lifts a GOVERNANCE lock where permitted; else the collector comes later
+    with contextlib.suppress(ClientError):  # lifts a GOVERNANCE lock where permitted; else the collector comes later
         client.delete_object(Bucket=bucket, Key=key, VersionId=locked, BypassGovernanceRetention=True)
     return None
 

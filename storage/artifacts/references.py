@@ -9,9 +9,7 @@ BATCH = 500
 """Digests a question: one comfortable `= ANY(...)` for the database."""
 
 
-def without_reference(
-    digests: Iterable[str], referenced: Callable[[Sequence[str]], Collection[str]]
-) -> Iterator[str]:
+def without_reference(digests: Iterable[str], referenced: Callable[[Sequence[str]], Collection[str]]) -> Iterator[str]:
     """Those of the digests that `referenced` does not name when asked about them."""
     remaining = iter(digests)
     while batch := list(islice(remaining, BATCH)):

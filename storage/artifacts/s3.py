@@ -53,8 +53,8 @@ def _now() -> datetime:
 class S3ArtifactStore:
     """An `ArtifactStore` in `location`, which must exist.
 
-    With `retention` every blob is locked as it is written; make such a store with `probe.opened`, which
-    refuses where the server would ignore the lock. `now` says from when the retention counts.
+    With `retention` every blob is locked before the `finish` of its upload returns; make such a store with
+    `probe.opened`, which refuses where the server would ignore the lock. `now` says from when it counts.
     """
 
     def __init__(
@@ -127,9 +127,7 @@ class S3ArtifactStore:
             return False
         return True
 
-    def download_url(
-        self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int
-    ) -> str:
+    def download_url(self, sha256: str, *, filename: str, media_type: str, at: datetime, ttl_seconds: int) -> str:
         """A presigned URL; with temporary credentials it ends with them, if that is earlier."""
         wanted = {
             "Bucket": self.location.bucket,
@@ -158,9 +156,7 @@ class S3ArtifactStore:
         )
         with translated("listing the bucket"):
             for page in pages:
-                yield from (
-                    found["Key"] for found in page.get("Contents", []) if found["LastModified"] < moment
-                )
+                yield from (found["Key"] for found in page.get("Contents", []) if found["LastModified"] < moment)
 
     def delete(self, sha256: str, *, older_than: datetime | None = None) -> bool:
         """In a versioned bucket without retention the bytes stay as an old version, as its rules say."""
@@ -206,9 +202,7 @@ class S3ArtifactStore:
         with translated("listing versions"):
             versions = [
                 found["VersionId"]
-                for page in self.client.get_paginator("list_object_versions").paginate(
-                    Bucket=bucket, Prefix=key
-                )
+                for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
                 for found in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
                 if found["Key"] == key
             ]

@@ -143,9 +143,7 @@ class S3Upload:
         """
         from boto3.s3.transfer import TransferConfig
 
-        single = TransferConfig(
-            multipart_threshold=SINGLE_COPY_BYTES, multipart_chunksize=1 << 30, use_threads=False
-        )
+        single = TransferConfig(multipart_threshold=SINGLE_COPY_BYTES, multipart_chunksize=1 << 30, use_threads=False)
         key = self._destination(blob.sha256)
         with translated("publishing an upload"):
             self._client.copy(
@@ -166,9 +164,7 @@ class S3Upload:
                 self._client.delete_object(Bucket=self._bucket, Key=self._waiting, **self._version)
         if self._upload_id is not None and not self._completed:
             with self._logged(), translated("removing an upload"):
-                self._client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=self._waiting, UploadId=self._upload_id
-                )
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._waiting, UploadId=self._upload_id)
 
     @contextlib.contextmanager
     def _logged(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ saved under, the media type nor the expiry can be exchanged. It authorises by po
 it asks for no further credentials, so addresses live for minutes. Whoever rotates the key revokes all of
 them.
 """
-# ruff: noqa: N818 - a refusal is named by what it says; `Error` at its end would say it twice
+
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ class DownloadClaims:
     expires: datetime
 
 
-def sign(
-    method: str, path: str, *, filename: str, media_type: str, key: bytes, at: datetime, ttl_seconds: int
-) -> str:
+def sign(method: str, path: str, *, filename: str, media_type: str, key: bytes, at: datetime, ttl_seconds: int) -> str:
     """Path and query of a signed address. The path must consist of unreserved characters and `/`."""
     if not 0 < ttl_seconds <= MAX_TTL_SECONDS:
         raise ValueError(f"an address lives from 1 to {MAX_TTL_SECONDS} seconds, not {ttl_seconds}")
@@ -82,9 +80,7 @@ def _parameters(query: str) -> dict[str, str]:
     if len(query) > _MAX_QUERY or not query.isascii():
         raise UrlRefused("the address is not valid")
     try:
-        pairs = parse_qsl(
-            query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8
-        )
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8)
     except ValueError:
         raise UrlRefused("the address is not valid") from None
     parameters = dict(pairs)

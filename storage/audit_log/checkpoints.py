@@ -105,8 +105,7 @@ class Writer:
             raise OSError(f"{self._log.name} does not end with a checkpoint")
         begins = ends if start else [0, *ends]
         notes = [
-            _text(tail[begin : end - 1])
-            for begin, end in zip(reversed(begins[:-1]), reversed(ends), strict=False)
+            _text(tail[begin : end - 1]) for begin, end in zip(reversed(begins[:-1]), reversed(ends), strict=False)
         ]
         return notes[0] if notes else None, notes[1] if len(notes) > 1 else None
 

@@ -70,9 +70,7 @@ class Ledger:
             drafts = [(row[0], Draft(*row[1:])) for row in rows]
             authentic = [(identifier, row) for identifier, row in drafts if is_authentic(row, self._key)]
             if len(authentic) < len(drafts):
-                self._refuse(
-                    {identifier for identifier, _ in drafts} - {identifier for identifier, _ in authentic}
-                )
+                self._refuse({identifier for identifier, _ in drafts} - {identifier for identifier, _ in authentic})
             if authentic or not drafts:
                 return authentic
 

@@ -24,9 +24,7 @@ _ENTRIES = """
     from audit_entries order by seq
 """
 
-_OUTBOX = (
-    "select id, coalesce(entry, ''), coalesce(leaf, ''), coalesce(mac, '') from audit_outbox order by id"
-)
+_OUTBOX = "select id, coalesce(entry, ''), coalesce(leaf, ''), coalesce(mac, '') from audit_outbox order by id"
 
 # An authentic entry that was copied as a whole is seen only by its twin.
 _REPEATED = """
@@ -52,9 +50,7 @@ def verify_log(
     with psycopg.connect(dsn, connect_timeout=10, application_name="gatehouse audit verify") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        return verify_transaction(
-            connection, checkpoint_dir, public_key=public_key, mac_key=mac_key, progress=progress
-        )
+        return verify_transaction(connection, checkpoint_dir, public_key=public_key, mac_key=mac_key, progress=progress)
 
 
 def verify_transaction(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.note import VerifierKey
-from storage.audit_log.keys import load_or_create_signing_key
+from governance.audit.report import Report
+from storage.audit_log.keys import (
+    KeyFileError,
+    load_or_create_signing_key,
+    load_verifier_key,
+    verifier_file,
+)
+from storage.audit_log.ledger import BrokenHistoryError
+from storage.audit_log.reading import verify_log
 from storage.audit_log.sequencer import Sequencer
 from storage.composition import Platform
+
+_DRAIN_SECONDS = 15.0
 
 
 def signing_key_of(platform: Platform) -> Ed25519PrivateKey:
@@ -23,3 +36,48 @@ def sequencer_of(platform: Platform) -> Sequencer:
         VerifierKey.named_after(key.public_key()).name,
         audit_key=platform.audit_key,
     )
+
+
+def sequence_waiting(platform: Platform) -> str | None:
+    """Bring everything that waits into the log; a sentence instead when that is not possible now. Makes no
+    key either.
+    """
+    try:
+        _public_key(platform)
+        _existing_audit_key(platform)
+        sequencer_of(platform).drain(_DRAIN_SECONDS)
+    except (BrokenHistoryError, KeyFileError, TimeoutError, OSError, psycopg.Error) as error:
+        return f"What waits could not be brought into the log: {error}"
+    return None
+
+
+def verify_platform(platform: Platform, progress: Callable[[int], None] | None = None) -> Report:
+    """Verify the whole log of a platform; `progress` is called with the number of entries read.
+
+    Makes no key: without the keys that the log was written with there is nothing to verify it by. Raises
+    KeyFileError, psycopg.Error, OSError.
+    """
+    return verify_log(
+        platform.settings.database_url,
+        platform.settings.audit_directory,
+        public_key=_public_key(platform),
+        mac_key=_existing_audit_key(platform),
+        progress=progress,
+    )
+
+
+def _public_key(platform: Platform) -> VerifierKey:
+    """The public half alone is enough; with the signing key at hand, both have to agree."""
+    path = platform.settings.key_directory / "audit-signing.pem"
+    if path.exists():
+        return VerifierKey.named_after(signing_key_of(platform).public_key())
+    if verifier_file(path).exists():
+        return load_verifier_key(verifier_file(path))
+    raise KeyFileError(f"{path}, the key of the audit log's checkpoints, is not there.")
+
+
+def _existing_audit_key(platform: Platform) -> bytes:
+    path = platform.settings.key_directory / "audit-mac.key"
+    if not path.exists():
+        raise KeyFileError(f"{path}, the key of the audit log's entries, is not there.")
+    return platform.audit_key

@@ -101,11 +101,12 @@ class Sequencer:
         while not stop.is_set():
             try:
                 with self._connect() as connection:
-                    delay = BUSY_SECONDS
                     self._follow(connection, stop)
             except Exception as error:
                 # Broad on purpose: an audit log that stopped over an unforeseen error would go unnoticed.
                 self._complain(error)
+                if self._status.leading:
+                    delay = BUSY_SECONDS
                 stop.wait(delay)
                 delay = min(delay * 2, SLOWEST_RETRY_SECONDS)
             finally:

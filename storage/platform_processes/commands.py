@@ -1,7 +1,8 @@
-"""The command lines of the platform's own processes. (That of Prefect's server is in `storage.prefect_server`.)
+"""The command lines of the platform's own processes. (That of Prefect's server is in
+`storage.prefect_server`.)
 
-The warm worker lives in a room that may not be imported from here, so its command line is written out; a test compares
-it with what the worker itself says.
+The warm worker lives in a room that may not be imported from here, so its command line is written out; a test
+compares it with what the worker itself says.
 """
 
 from __future__ import annotations
@@ -37,7 +38,17 @@ def stock_worker(pool: str, *, name: str, limit: int) -> list[str]:
 
 
 def api(port: int) -> list[str]:
-    command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:app", "--host", HOST, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "api.app:app",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+    ]
     command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header"]
     return [*command, "--timeout-graceful-shutdown", "5"]
 

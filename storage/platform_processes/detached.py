@@ -1,4 +1,4 @@
-"""Starting a process that outlives its starter: own session, no terminal, no descriptor of ours but its log."""
+"""Starting a process that outlives its starter: own session, no terminal, no descriptor but its log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _LOG_KEPT_BYTES = 10_000_000
 _TAIL_BYTES = 3000
 
 _started: list[subprocess.Popen[bytes]] = []
-"""Kept, so that those which end while we live are reaped and Python does not complain about those which do not."""
+"""Kept, so that those which end while we live are reaped and Python does not complain about those which do
+not.
+"""
 
 
 def launch(

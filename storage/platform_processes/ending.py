@@ -22,7 +22,8 @@ _POLL_SECONDS = 0.02
 def end(home: Path, record: Record, *, grace_seconds: float) -> bool:
     """SIGTERM, SIGKILL after the grace, then the same for what is left; False when nothing ran.
 
-    Only processes are touched that the record proves to be ours. Raises PlatformError when one cannot be ended.
+    Only processes are touched that the record proves to be ours. Raises PlatformError when one cannot be
+    ended.
     """
     leader = record.process()
     family = _descendants(leader)

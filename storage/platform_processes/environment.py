@@ -16,7 +16,8 @@ _DECIDED = (
     "GATEHOUSE_WORK_POOL",
     "GATEHOUSE_WORKER",
 )
-# Of a person's own use of Python and Prefect (another server, a cloud key), which is none of the platform's business.
+# Of a person's own use of Python and Prefect (another server, a cloud key), which is none of the platform's
+# business.
 _FOREIGN = ("PREFECT_", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 ONE_THREAD_EACH = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -24,7 +25,9 @@ ONE_THREAD_EACH = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM
 
 
 def base(ours: Mapping[str, str], home: Path) -> dict[str, str]:
-    """What every process gets: the starter's environment `ours`, cleaned, with home and code named, telemetry off."""
+    """What every process gets: the starter's environment `ours`, cleaned, with home and code named, telemetry
+    off.
+    """
     kept = {
         name: value
         for name, value in ours.items()

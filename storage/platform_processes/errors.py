@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class PlatformError(Exception):
-    """The platform, or a part of it, cannot be started, stopped or asked. The message says why and what to do."""
+    """The platform, or a part of it, cannot be started, stopped or asked. The message says why and what to
+    do.
+    """
 
 
 class AbandonedError(PlatformError):

@@ -6,11 +6,12 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from storage.platform_processes.errors import PlatformError
+from storage.platform_processes.steps import Steps, step
 
 LOCK_SECONDS = 300.0
 
@@ -44,7 +45,9 @@ def registration_file(home: Path) -> Path:
 
 
 def prepare(home: Path) -> None:
-    """Make home and its directories. A new home is 0700; of an older one others lose the right to look in, no more."""
+    """Make home and its directories. A new home is 0700; of an older one others lose the right to look in, no
+    more.
+    """
     try:
         if home.exists():
             _close(home)
@@ -56,8 +59,8 @@ def prepare(home: Path) -> None:
             directory.chmod(0o700)
     except OSError as error:
         raise PlatformError(
-            f"Cannot use the state directory {home}: {error.strerror or error}. Choose one that this account may "
-            "write (--home DIR)."
+            f"Cannot use the state directory {home}: {error.strerror or error}. Choose one that this "
+            "account may write (--home DIR)."
         ) from error
 
 
@@ -69,37 +72,38 @@ def _close(home: Path) -> None:
 
 
 @contextmanager
-def exclusive(home: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """One command at a time starts or stops things in home. The lock falls with its holder, however that one dies.
-
-    `waiting` is called once when another command has it. Raises PlatformError after LOCK_SECONDS.
+def exclusive(home: Path, steps: Steps) -> Iterator[None]:
+    """One command at a time starts or stops things in home. The lock falls with its holder, however that one
+    dies. Raises PlatformError after LOCK_SECONDS.
     """
     path = home / "platform.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _acquire(descriptor, path, waiting)
+        if not _acquired(descriptor):
+            with step(steps, "Waiting for another gatehouse command"):
+                _acquire(descriptor, path)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, waiting: Callable[[], None] | None) -> None:
+def _acquired(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _acquire(descriptor: int, path: Path) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"Another gatehouse command has been starting or stopping this platform for too long; it holds {path}. "
-                    "End that command and try again."
-                ) from None
-            if waiting is not None:
-                waiting()
-                waiting = None
-            time.sleep(0.05)
-        else:
-            return
+    while not _acquired(descriptor):
+        if time.monotonic() > deadline:
+            raise PlatformError(
+                "Another gatehouse command has been starting or stopping this platform for too long; it "
+                f"holds {path}. End that command and try again."
+            )
+        time.sleep(0.05)
 
 
 def write_private(path: Path, text: str) -> None:

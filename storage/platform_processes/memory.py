@@ -8,7 +8,8 @@ import psutil
 def proportional_set_size(process: psutil.Process) -> int:
     """Bytes of the process tree; pages that several processes share are counted once altogether (PSS, Linux).
 
-    Where the system does not say (other systems, another account's process), the resident size is taken instead.
+    Where the system does not say (other systems, another account's process), the resident size is taken
+    instead.
     """
     try:
         family = [process, *process.children(recursive=True)]

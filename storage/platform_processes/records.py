@@ -1,9 +1,9 @@
 """What is known of a started process, kept in `<home>/processes/<name>.json`.
 
-A process id proves nothing: after a restart of the machine or a day of work it is somebody else's. A process is ours
-when it was created at the recorded moment, or when its environment carries the random mark that it was started with.
-The mark is recorded before the start, so a process whose starter died at once is ours too; and since children inherit
-it, it finds what a killed process has left behind.
+A process id proves nothing: after a restart of the machine or a day of work it is somebody else's. A process
+is ours when it was created at the recorded moment, or when its environment carries the random mark that it
+was started with. The mark is recorded before the start, so a process whose starter died at once is ours too;
+and since children inherit it, it finds what a killed process has left behind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _SAME_MOMENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`fingerprint` is a digest of what it was started with. pid and created (Unix time, s) are None until it runs."""
+    """`fingerprint` is a digest of what it was started with. pid and created (Unix time, s) are None until it
+    runs.
+    """
 
     name: str
     mark: str

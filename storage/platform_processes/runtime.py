@@ -1,4 +1,6 @@
-"""What `up` decided and remembers in `<home>/runtime.json`, from which every process of the platform learns it."""
+"""What `up` decided and remembers in `<home>/runtime.json`, from which every process of the platform learns
+it.
+"""
 
 from __future__ import annotations
 

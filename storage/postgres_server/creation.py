@@ -62,9 +62,7 @@ def _initdb(building: Path, password: str, found: Binaries, programs: Path, acco
     command: list[str | Path] = [programs / "initdb", "-D", building / "data", "-U", ROLE]
     command += ["--encoding=UTF8", "--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"]
     command += ["--locale=C.UTF-8", "--lc-messages=C", "--no-instructions"]
-    if (
-        found.major >= 17
-    ):  # built in: no index breaks when the machine's C library changes its order of letters
+    if found.major >= 17:  # built in: no index breaks when the machine's C library changes its order of letters
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     done = account.run(command)
     if done.returncode != 0:

@@ -33,9 +33,7 @@ def ensure_database(server_url: str, name: str, *, template: str | None = None) 
                 return False
             try:
                 return _create(connection, name, template)
-            except (
-                errors.ObjectInUse
-            ) as error:  # somebody is connected to the template, often for a moment only
+            except errors.ObjectInUse as error:  # somebody is connected to the template, often for a moment only
                 if time.monotonic() > deadline:
                     raise PostgresUnavailable(
                         f"Cannot create the database {name!r}: {error.diag.message_primary} "
@@ -65,9 +63,7 @@ def _create(connection: psycopg.Connection, name: str, template: str | None) -> 
             f"create it. Ask its administrator to run: {statement.as_string(connection)} OWNER {user}"
         ) from error
     except psycopg.Error as error:
-        raise PostgresUnavailable(
-            f"Cannot create the database {name!r} on {_where(connection)}: {error}"
-        ) from error
+        raise PostgresUnavailable(f"Cannot create the database {name!r} on {_where(connection)}: {error}") from error
     return True
 
 

@@ -24,9 +24,7 @@ class Record:
     binaries: str
 
     def started_with(self, found: Binaries, port: int) -> Record:
-        return replace(
-            self, port=port, version=found.version, source=found.source, binaries=str(found.directory)
-        )
+        return replace(self, port=port, version=found.version, source=found.source, binaries=str(found.directory))
 
     def save(self, path: Path) -> None:
         files.write(path, json.dumps(asdict(self), indent=2) + "\n")

@@ -25,5 +25,5 @@ class PostgresServer:
         return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{name}"
 
 
-class PostgresUnavailable(Exception):  # noqa: N818 (it names the state the caller meets, as a person would say it)
+class PostgresUnavailable(Exception):
     """There is no PostgreSQL to use. The message says to a person what is wrong and what to do."""

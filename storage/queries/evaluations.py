@@ -26,7 +26,7 @@ _SUITES = Listing(_SUITE, "evaluation_suites s", "s.id")
 
 
 async def _one(pool: AsyncConnectionPool, kind: str, item: str, source: str, identifier: str) -> str:
-    row = await one(pool, f"select {item}::text from {source} where id = %s", identifier) if is_id(identifier) else None  # noqa: S608
+    row = await one(pool, f"select {item}::text from {source} where id = %s", identifier) if is_id(identifier) else None
     if row is None:
         raise NotFound(kind, identifier)
     return str(row[0])
@@ -53,7 +53,7 @@ async def of_request(pool: AsyncConnectionPool, request_id: str) -> str:
     row = await one(
         pool,
         f"""select coalesce(json_agg(json_build_object({_STATUS}) order by e.id), '[]')::text
-            from evaluations e where e.request_id = %s""",  # noqa: S608
+            from evaluations e where e.request_id = %s""",
         request_id,
     )
     return str(row[0]) if row else "[]"

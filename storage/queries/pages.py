@@ -90,10 +90,10 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
                     (select {listing.key} as key from {listing.source} where {keyed}
                      order by {listing.key} desc limit %(limit)s offset %(offset)s) keys),
                (select count(*) from (select 1 from {listing.source} where {condition} limit %(count_limit)s) counted)
-    """  # noqa: S608
+    """
     values["size"] = request.size
     async with pool.connection() as connection:
-        cursor = await connection.execute(statement, values)  # type: ignore[arg-type]
+        cursor = await connection.execute(statement, values)
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101  (a select without FROM has one row)
     items, keys, total = row

@@ -26,7 +26,7 @@ async def principal(pool: AsyncConnectionPool, mac: bytes) -> Principal | None:
 
 
 async def user(pool: AsyncConnectionPool, user_id: str) -> str:
-    row = await one(pool, f"select {USER}::text from users u where u.id = %s", user_id)  # noqa: S608
+    row = await one(pool, f"select {USER}::text from users u where u.id = %s", user_id)
     return str(row[0]) if row else "null"
 
 

@@ -31,16 +31,17 @@ _FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId',
     'title', f.title, 'status', f.status, 'requestId', f.request_id, 'createdAt', {iso("f.created_at")})"""
 _FINDINGS = Listing(_FINDING, "findings f", "f.id")
 
-_MODEL_SQL = f"""select json_build_object('model', {MODEL}, 'versions', (select coalesce(json_object_agg(state, n), '{{}}')
+_MODEL_SQL = f"""select json_build_object('model', {MODEL}, 'versions',
+    (select coalesce(json_object_agg(state, n), '{{}}')
     from (select state, count(*) n from model_versions where model_id = m.id group by state) counts))::text
-    from models m where m.id = %s"""  # noqa: S608
+    from models m where m.id = %s"""
 _VERSION_SQL = f"""select {VERSION}::text, v.revision from model_versions v
-    where v.model_id = %s and v.version = %s"""  # noqa: S608
-_ARTIFACT_SQL = f"""select {ARTIFACT}::text from artifacts a where a.id = %s"""  # noqa: S608
+    where v.model_id = %s and v.version = %s"""
+_ARTIFACT_SQL = f"""select {ARTIFACT}::text from artifacts a where a.id = %s"""
 _TRAFFIC_SQL = f"""select coalesce(json_agg(json_build_object('environment', d.environment, 'endpoint', d.endpoint,
     'versionId', d.version_id, 'version', v.version, 'trafficPercent', d.traffic_percent,
     'since', {iso("d.since")}, 'requestId', d.request_id) order by d.environment, v.version), '[]')::text
-    from deployments d join model_versions v on v.id = d.version_id where d.model_id = %s"""  # noqa: S608
+    from deployments d join model_versions v on v.id = d.version_id where d.model_id = %s"""
 
 
 def is_id(text: str) -> bool:
@@ -53,7 +54,7 @@ def is_id(text: str) -> bool:
 
 async def one(pool: AsyncConnectionPool, statement: str, *values: Any) -> tuple[Any, ...] | None:
     async with pool.connection() as connection:
-        cursor = await connection.execute(statement, values)  # type: ignore[arg-type]
+        cursor = await connection.execute(statement, values)
         return await cursor.fetchone()
 
 
@@ -96,7 +97,7 @@ async def stored_artifact(
         )
     if row is None:
         raise NotFound("artifact", artifact_id)
-    return row  # type: ignore[return-value]
+    return row
 
 
 async def models(
@@ -111,22 +112,16 @@ async def models(
     state: str | None = None,
 ) -> Page:
     where = Conditions()
-    where.add(
-        "(m.name || ' ' || m.description) ilike %(search)s", search=like_pattern(search) if search else None
-    )
+    where.add("(m.name || ' ' || m.description) ilike %(search)s", search=like_pattern(search) if search else None)
     where.add('m."group" = %(group)s', group=group)
     where.add("m.owners @> array[%(owner)s]::text[]", owner=owner)
     where.add("m.risk_tier = %(risk_tier)s", risk_tier=risk_tier)
     where.add("m.tags @> array[%(tag)s]::text[]", tag=tag)
-    where.add(
-        "exists (select 1 from model_versions v where v.model_id = m.id and v.state = %(state)s)", state=state
-    )
+    where.add("exists (select 1 from model_versions v where v.model_id = m.id and v.state = %(state)s)", state=state)
     return await read_page(pool, _MODELS, where, request)
 
 
-async def versions(
-    pool: AsyncConnectionPool, request: PageRequest, model_id: str, *, state: str | None = None
-) -> Page:
+async def versions(pool: AsyncConnectionPool, request: PageRequest, model_id: str, *, state: str | None = None) -> Page:
     await model(pool, model_id)
     where = Conditions()
     where.add("v.model_id = %(model_id)s", model_id=model_id)

@@ -23,7 +23,7 @@ _APPROVALS = f"""(select coalesce(json_agg(json_build_object('id', a.id, 'approv
     from approvals a join users p on p.id = a.approver_id where a.request_id = r.id)"""
 
 _ONE = f"""select json_build_object({_SUMMARY}, 'gates', coalesce(r.verdicts, '[]'), 'evidence', r.evidence,
-    'approvals', {_APPROVALS})::text from {_SOURCE} where r.id = %s"""  # noqa: S608
+    'approvals', {_APPROVALS})::text from {_SOURCE} where r.id = %s"""
 
 _LISTING = Listing(f"json_build_object({_SUMMARY})", _SOURCE, "r.id")
 

@@ -46,9 +46,7 @@ class EvaluationRepository:
         return Dataset(row.id, row.name, row.group, row.format, row.sha256, row.size)
 
     def add_suite(self, suite: Suite, created_by: str, at: datetime) -> None:
-        duplicate = Duplicate(
-            f"The model has a suite named {suite.name!r} already.", details={"name": suite.name}
-        )
+        duplicate = Duplicate(f"The model has a suite named {suite.name!r} already.", details={"name": suite.name})
         with refusing_duplicates(duplicate):
             self._connection.execute(
                 insert(suites).values(

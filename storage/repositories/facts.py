@@ -40,7 +40,8 @@ _INCUMBENT = """
 """
 
 _RESTORES = f"""
-    (select jsonb_build_object('versionId', d.id, 'version', d.version, 'artifacts', {_ARTIFACTS.format(version="d.id")})
+    (select jsonb_build_object('versionId', d.id, 'version', d.version, 'artifacts',
+        {_ARTIFACTS.format(version="d.id")})
      from model_versions d join transition_requests r on r.id = d.last_request_id
      where d.model_id = v.model_id and d.state = 'deprecated' and r.transition = 'promote_production'
      order by d.last_request_id desc limit 1)

@@ -71,9 +71,7 @@ class IdempotencyRepository:
         self._connection = connection
 
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
-        self._connection.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(f"{principal_id}:{key}", 0)))
-        )
+        self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{principal_id}:{key}", 0))))
         row = self._connection.execute(
             select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
                 idempotency_keys.c.principal_id == principal_id, idempotency_keys.c.key == key

@@ -198,9 +198,7 @@ class ArtifactRepository:
 
     def of_version(self, version_id: str) -> tuple[Artifact, ...]:
         query = (
-            select(artifacts)
-            .where(artifacts.c.version_id == version_id)
-            .order_by(artifacts.c.type, artifacts.c.name)
+            select(artifacts).where(artifacts.c.version_id == version_id).order_by(artifacts.c.type, artifacts.c.name)
         )
         return tuple(_artifact(row) for row in self._connection.execute(query))
 
@@ -229,7 +227,7 @@ class ArtifactRepository:
         return self._connection.execute(statement).one_or_none() is not None
 
 
-def _version(row: Row[Any]) -> ModelVersion:
+def _version(row: Any) -> ModelVersion:
     return ModelVersion(
         id=row.id,
         model_id=row.model_id,

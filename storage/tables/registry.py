@@ -26,8 +26,9 @@ models = Table(
     Index("models_tags_ix", "tags", postgresql_using="gin"),
     Index(
         "models_search_ix",
-        sql("(name || ' ' || description) gin_trgm_ops"),
+        literal_column("(name || ' ' || description)").label("searched"),
         postgresql_using="gin",
+        postgresql_ops={"searched": "gin_trgm_ops"},
     ),
 )
 

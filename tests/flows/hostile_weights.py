@@ -46,6 +46,14 @@ def good_onnx() -> bytes:
     return converted("cancer")
 
 
+def large_onnx(size: int) -> bytes:
+    """A valid model with `size` bytes of weights."""
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [4, size // 16], bytes(size), raw=True)
+    node = helper.make_node("MatMul", ["X", "w"], ["Y"])
+    model = graph_model([node], [tensor("X", None, 4)], [tensor("Y", None, None)], [weights])
+    return bytes(model.SerializeToString())
+
+
 def good_safetensors() -> bytes:
     x = split("iris")[0]
     return bytes(safetensors.numpy.save({"w": x, "b": np.arange(3)}, metadata={"made_by": "a test"}))

@@ -95,6 +95,15 @@ def test_a_parser_that_needs_too_much_is_a_refusal(tmp_path: Path) -> None:
     assert "could not be inspected" in found.reason
 
 
+def test_a_model_larger_than_the_memory_is_not_called_broken(tmp_path: Path) -> None:
+    path = _written(tmp_path, samples.large_onnx(120 * MIB))
+    assert inspect_weights(path).safe
+    for memory in (300, 450):
+        found = inspect_weights(path, limits=Limits(memory=memory * MIB))
+        assert not found.safe
+        assert f"needs more than the {memory} MiB" in found.reason
+
+
 def test_a_parser_that_takes_too_long_is_a_refusal(tmp_path: Path) -> None:
     path = _written(tmp_path, samples.good_onnx())
     found = inspect_weights(path, limits=Limits(wall_seconds=0.01))

@@ -403,11 +403,16 @@ begin
     if new.state = old.state then
         return new;
     end if;
-    select transition, status into asked from transition_requests
+    select transition, status, version_id into asked from transition_requests
         where id = new.last_request_id and model_id = new.model_id;
     if not found or new.last_request_id is not distinct from old.last_request_id
             or asked.status not in ('open', 'judging', 'awaiting_approval') then
         raise exception 'a version moves only on behalf of an undecided request' using errcode = 'check_violation';
+    end if;
+    -- A request moves its own version; these two take along another one of the model.
+    if (asked.version_id = new.id) = ((asked.transition, old.state, new.state) in (
+            ('promote_production', 'production', 'deprecated'), ('rollback', 'deprecated', 'production'))) then
+        raise exception 'this request is about another version' using errcode = 'check_violation';
     end if;
     perform 1 from lifecycle_edges
         where transition = asked.transition and from_state = old.state and to_state = new.state;
@@ -423,20 +428,17 @@ create trigger guard_version_state before insert or update on model_versions
 
 create function keep_outcome() returns trigger language plpgsql as $$
 begin
-    if tg_op = 'DELETE' then
-        raise exception 'requests are kept' using errcode = 'check_violation';
-    end if;
-    if old.status in ('applied', 'denied', 'withdrawn') and (
-            new.status <> old.status or new.outcome is distinct from old.outcome
-            or new.evidence_digest is distinct from old.evidence_digest
-            or new.verdicts is distinct from old.verdicts or new.transition <> old.transition
-            or new.version_id <> old.version_id or new.requester_id <> old.requester_id) then
+    if old.status in ('applied', 'denied', 'withdrawn') then
         raise exception 'request % has its outcome', old.id using errcode = 'check_violation';
+    end if;
+    if (new.id, new.model_id, new.version_id, new.transition, new.requester_id)
+            is distinct from (old.id, old.model_id, old.version_id, old.transition, old.requester_id) then
+        raise exception 'what was asked, and by whom, never changes' using errcode = 'check_violation';
     end if;
     return new;
 end $$;
 
-create trigger keep_outcome before update or delete on transition_requests
+create trigger keep_outcome before update on transition_requests
     for each row execute function keep_outcome();
 
 create function refuse_change() returns trigger language plpgsql as $$
@@ -447,6 +449,8 @@ end $$;
 create trigger lifecycle_edges_are_fixed before insert or update or delete or truncate on lifecycle_edges
     for each statement execute function refuse_change();
 create trigger versions_are_kept before delete or truncate on model_versions
+    for each statement execute function refuse_change();
+create trigger requests_are_kept before delete or truncate on transition_requests
     for each statement execute function refuse_change();
 """
 

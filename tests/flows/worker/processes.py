@@ -76,6 +76,14 @@ class WorkerProcess:
             self._seen |= set(psutil.Process(self.process.pid).children(recursive=True))
         return {one for one in self._seen if is_running(one)}
 
+    def expect_nothing_left(self) -> None:
+        """Every process it has ever started ends soon."""
+        try:
+            eventually(lambda: not self.descendants())
+        except AssertionError:
+            left = [one.as_dict(["pid", "ppid", "status", "cmdline", "num_threads"]) for one in self.descendants()]
+            raise AssertionError(f"still there: {left}\n{self.log.read_text()[-6000:]}") from None
+
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from prefect import flow, get_run_logger, suspend_flow_run, task
+from prefect import asuspend_flow_run, flow, get_run_logger, task
 from prefect.events import emit_event
 
 warmed_up_by: int | None = None
@@ -116,7 +116,7 @@ def stubborn(folder: str) -> None:
 @flow
 async def suspending(folder: str) -> None:
     mark(folder, "suspended" if not marked(folder, "suspended") else "resumed")
-    await suspend_flow_run(timeout=3600, key="once")
+    await asuspend_flow_run(timeout=3600, key="once")
     mark(folder, "finished")
 
 

@@ -68,4 +68,5 @@ def test_a_worker_can_be_stopped_while_its_server_is_absent(
         one.descendants()
         one.terminate()
     assert [one.process.wait(60) for one in (waiting, newcomer)] == [0, 0]
-    eventually(lambda: not (waiting.descendants() | newcomer.descendants()))
+    for one in (waiting, newcomer):
+        one.expect_nothing_left()

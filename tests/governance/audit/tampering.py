@@ -134,13 +134,21 @@ def swap_texts(rows: Rows, random: Random) -> Tampered:
     return _found(rows, after, Kind.REORDERED, at=a)
 
 
-def swap_contents(rows: Rows, random: Random) -> Tampered:
+def _contents_exchanged(rows: Rows, a: int, b: int) -> Tampered:
     """Text, leaf and mac: each is authentic, but stands in the other's place."""
-    a, b = _two(rows, random)
     first = rows[a]._replace(entry=rows[b].entry, leaf=rows[b].leaf, mac=rows[b].mac)
     second = rows[b]._replace(entry=rows[a].entry, leaf=rows[a].leaf, mac=rows[a].mac)
     after = [first if i == a else second if i == b else row for i, row in enumerate(rows)]
     return _found(rows, after, Kind.REORDERED, at=a)
+
+
+def swap_contents(rows: Rows, random: Random) -> Tampered:
+    return _contents_exchanged(rows, *_two(rows, random))
+
+
+def swap_neighbours(rows: Rows, random: Random) -> Tampered:
+    index = _inner(rows, random)
+    return _contents_exchanged(rows, index, index + 1)
 
 
 def swap_numbers(rows: Rows, random: Random) -> Tampered:
@@ -260,6 +268,7 @@ TAMPERINGS = (
     Tampering("renumber from here", renumber_from, 40),
     Tampering("swap texts", swap_texts, 40),
     Tampering("swap contents", swap_contents, 40),
+    Tampering("swap neighbouring contents", swap_neighbours, 30),
     Tampering("swap numbers", swap_numbers, 60),
     Tampering("duplicate in place", duplicate_inside, 30),
     Tampering("insert a copy", insert_copy, 40),
@@ -276,4 +285,3 @@ TAMPERINGS = (
     Tampering("edit the head's chain value", edit_head_chain, 10),
     Tampering("edit the head's edge", edit_head_edge, 10),
 )
-"""1,061 cases in all."""

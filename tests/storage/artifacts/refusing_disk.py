@@ -40,6 +40,8 @@ def main(how: str, root: Path) -> None:
     with pytest.raises(UploadClosed):
         upload.finish()
     assert not [path for path in root.rglob("*") if path.is_file()]
+    with pytest.raises(StoreUnavailable):  # here the kernel takes a part of the chunk before it refuses
+        store.open_upload(limit=100 << 20).write(bytes(CAPACITY + 1))
     later = store.open_upload(limit=100)
     later.write(b"small")
     blob = later.finish()

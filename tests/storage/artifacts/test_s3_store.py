@@ -155,7 +155,7 @@ class TestParts:
         assert part_bytes(1, 1) == FIRST_PART_BYTES
 
     def test_growing_parts_arrive_in_order(self, swift_location: S3Location, swift: S3Backend) -> None:
-        store = S3ArtifactStore(dataclasses.replace(swift_location, max_parts=10))  # as made by `swift`
+        store = S3ArtifactStore(dataclasses.replace(swift_location, max_parts=10))
         content = random.Random(2).randbytes(30 * MIB)  # parts of 8 and 16 MiB and a rest
 
         blob = stored(store, content)

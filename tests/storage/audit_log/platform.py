@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +75,7 @@ class AuditedPlatform:
         with psycopg.connect(self.dsn) as connection:
             for table in ("audit_outbox", "audit_entries", "audit_head"):
                 connection.execute(f"alter table {table} disable trigger all")
-            connection.execute(statement, parameters)  # type: ignore[call-overload]
+            connection.execute(statement, parameters)
             for table in ("audit_outbox", "audit_entries", "audit_head"):
                 connection.execute(f"alter table {table} enable always trigger {table}_refuse_change")
 
@@ -91,3 +92,11 @@ def running(sequencer: Sequencer) -> Iterator[Sequencer]:
         stop.set()
         thread.join(60)
         assert not thread.is_alive()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until `holds`; fail when it does not within `seconds` (far more than it takes)."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,12 @@ needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root can become anothe
 
 
 def owners(server: PostgresServer) -> set[int]:
-    return {process.uids().effective for process in processes_of(server)}
+    """The accounts of the server's processes, leaving out those that end while one looks."""
+    found = set()
+    for process in processes_of(server):
+        with suppress(psutil.NoSuchProcess):
+            found.add(process.uids().effective)
+    return found
 
 
 def remember(server: PostgresServer, word: str) -> None:
@@ -60,8 +66,7 @@ def test_the_server_never_runs_as_root(lasting_home: Path) -> None:
     server = start(lasting_home)
     expected = pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.geteuid()
     assert owners(server) == {expected} == {server.data_dir.stat().st_uid}
-    for groups in [process.gids() for process in processes_of(server)]:
-        assert 0 not in groups or not AS_ROOT
+    assert not AS_ROOT or 0 not in psutil.Process(server.pid).gids()
     assert (server.data_dir.parent / "password").stat().st_uid == os.geteuid()
 
 
@@ -131,20 +136,14 @@ def test_home_out_of_reach_gets_its_cluster_elsewhere(closed_home: Path, postgre
     remember(server, "far from home")
     assert running(closed_home) == server
     assert stop(closed_home)
-    assert remembered(start(closed_home)) == "far from home"
 
-
-@needs_root
-def test_lost_cluster_is_no_empty_registry(closed_home: Path) -> None:
-    server = start(closed_home)
-    assert stop(closed_home)
     away = server.data_dir.parent.with_name("unmounted")
     server.data_dir.parent.rename(away)
     with pytest.raises(PostgresUnavailable, match=r"it is gone.*postgres\.location"):
-        start(closed_home)
+        start(closed_home)  # a lost directory is no empty registry
     assert running(closed_home) is None
     away.rename(server.data_dir.parent)
-    assert start(closed_home).port == server.port
+    assert remembered(start(closed_home)) == "far from home"
 
 
 @needs_root
@@ -160,16 +159,6 @@ def test_new_home_at_an_old_path_begins_anew_and_keeps_the_old_data(closed_home:
     kept = new.data_dir.parent.with_name(f"{new.data_dir.parent.name}.1")
     assert (kept / "data" / "PG_VERSION").exists()
     assert (kept / "password").read_text() == old.password
-
-
-@needs_root
-def test_crash_before_the_location_was_noted_does_not_block(closed_home: Path) -> None:
-    first = start(closed_home)
-    assert stop(closed_home)
-    (closed_home / "postgres.location").unlink()
-    second = start(closed_home)
-    assert second.data_dir == first.data_dir
-    assert second.password != first.password
 
 
 @needs_root

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,8 @@ from tests.storage.postgres_server.starters import ENVIRONMENT, command, eventua
 
 def kill_all(server: PostgresServer) -> None:
     for process in processes_of(server):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # a short-lived one that has ended meanwhile
+            process.kill()
 
 
 def commit_stream(server: PostgresServer, client: int, acknowledged: list[tuple[int, int]]) -> None:
@@ -198,12 +199,16 @@ def test_server_with_no_connection_left_is_running(lasting_home: Path) -> None:
         assert start(lasting_home) == server
 
 
-def test_changed_password_is_explained(postgres_home: Path) -> None:
-    server = start(postgres_home)
-    with psycopg.connect(server.url("postgres")) as connection:
+def test_changed_password_is_explained(lasting_home: Path) -> None:
+    server = start(lasting_home)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("ALTER ROLE gatehouse PASSWORD 'another'")
-    with pytest.raises(PostgresUnavailable, match="refuses the password"):
-        start(postgres_home)
+        try:
+            with pytest.raises(PostgresUnavailable, match="refuses the password"):
+                start(lasting_home)
+        finally:
+            connection.execute(f"ALTER ROLE gatehouse PASSWORD '{server.password}'".encode())
+    assert running(lasting_home) == server
 
 
 def test_server_that_cannot_start_shows_its_log(lasting_home: Path) -> None:

@@ -1,0 +1,125 @@
+"""Who does what in which order: the lanes that run side by side, and the chapters they are told in."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from api.cli.demo.breast_cancer import better_version, careless_version, first_version
+from api.cli.demo.catalogue import BREAST_CANCER, DIABETES, Registered, register
+from api.cli.demo.client import PlatformGone, Wire
+from api.cli.demo.diabetes import progression
+from api.cli.demo.journey import Journey
+from api.cli.demo.lanes import Milestone, lane
+from api.cli.demo.overview import VersionRow, version_rows
+from api.cli.demo.people import DANA, EVERYBODY, Cast, gather_cast
+from api.cli.demo.prefect_runs import PrefectRuns
+from api.cli.demo.story import Chapter, Story
+from api.cli.demo.training import EXPERIMENTS, Experiment
+
+
+@dataclass
+class Demo:
+    """Everything that one run needs. `versions` is filled at the end."""
+
+    wire: Wire
+    runs: PrefectRuns
+    story: Story
+    admin_token: str
+    state_file: Path | None
+    versions: list[VersionRow] = field(default_factory=list)
+
+    def perform(self) -> None:
+        """The whole story. Raises Broken when it could not begin, PlatformGone, Stopped."""
+        opening = self.story.chapter("People, data and models")
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            training = {name: pool.submit(train) for name, train in EXPERIMENTS.items()}
+            cast = self._cast(opening)
+            try:
+                cancer, on_cancer = self._prepared(opening, cast, training, "breast-cancer")
+                diabetes, on_diabetes = self._prepared(opening, cast, training, "diabetes")
+            finally:
+                opening.close()
+        try:
+            gone = self._lanes(cast, cancer, on_cancer, diabetes, on_diabetes)
+            if gone is not None:
+                raise gone
+            caller = cast[DANA].caller
+            self.versions = [row for model in (cancer, diabetes) for row in version_rows(caller, model)]
+        finally:
+            if not self.wire.stopping.is_set():
+                cast.sign_out()
+
+    def _cast(self, chapter: Chapter) -> Cast:
+        with chapter.step("a developer and four approvers sign in", "a token for each") as step:
+            cast = gather_cast(self.wire, self.admin_token, self.state_file)
+            step.went(", ".join(f"{cast[person].title}" for person in EVERYBODY))
+        return cast
+
+    def _prepared(
+        self, chapter: Chapter, cast: Cast, training: dict[str, Future[Experiment]], name: str
+    ) -> tuple[Registered, Experiment]:
+        plan = {"breast-cancer": BREAST_CANCER, "diabetes": DIABETES}[name]
+        with chapter.step(
+            f"{plan.name}: train with scikit-learn, convert to ONNX", "models and a hold-out"
+        ) as step:
+            experiment = training[name].result()
+            step.went(
+                f"{len(experiment.models)} model(s), {experiment.examples} held-out examples as {experiment.format}"
+            )
+        expected = "registered, with dataset and suite"
+        with chapter.step(f"{plan.name}: model, dataset and evaluation suite", expected) as step:
+            model = register(cast[DANA].caller, plan, experiment)
+            limits = ", ".join(f"{metric} ≥ {limit:g}" for metric, limit in plan.thresholds.items())
+            step.went(
+                f"{'there already' if model.found else 'registered'}; risk tier {plan.risk_tier}; {limits}; a successor "
+                f"may lose {plan.margin:.0%} of the examples at most; next version {model.next_major}.0.0"
+            )
+        return model, experiment
+
+    def _lanes(
+        self,
+        cast: Cast,
+        cancer: Registered,
+        on_cancer: Experiment,
+        diabetes: Registered,
+        on_diabetes: Experiment,
+    ) -> PlatformGone | None:
+        name, major = BREAST_CANCER.name, cancer.next_major
+        titles = (
+            f"{name} {major}.0.0 goes from draft to production",
+            f"{name} {major + 1}.0.0 was trained badly, and is refused",
+            f"{name} {major + 2}.0.0 is better, takes over, and is rolled back",
+            f"{DIABETES.name} {diabetes.next_major}.0.0 is changed after the approval, and approved again",
+        )
+        chapters = [self.story.chapter(title) for title in titles]
+        journeys = [
+            Journey(cast, cancer, f"{major + offset}.0.0", chapter)
+            for offset, chapter in enumerate(chapters[:3])
+        ]
+        other = Journey(cast, diabetes, f"{diabetes.next_major}.0.0", chapters[3])
+        first, careless, better = journeys
+        in_production = Milestone(f"{first.label} in production")
+        careless_refused = Milestone(f"{careless.label} judged")
+        works = (
+            (partial(first_version, first, on_cancer, self.runs, in_production), [in_production]),
+            (
+                partial(careless_version, careless, on_cancer, in_production, careless_refused),
+                [careless_refused],
+            ),
+            (partial(better_version, better, on_cancer, first, in_production, careless_refused), []),
+            (partial(progression, other, on_diabetes), []),
+        )
+        with ThreadPoolExecutor(max_workers=len(works)) as pool:
+            lanes = [
+                pool.submit(lane, work, chapter, milestones, self.wire.stopping.set)
+                for (work, milestones), chapter in zip(works, chapters, strict=True)
+            ]
+            try:
+                ended = [future.result() for future in lanes]
+            except BaseException:  # a defect or Ctrl-C: let the other lanes end at once
+                self.wire.stopping.set()
+                raise
+        return next((gone for gone in ended if gone is not None), None)

@@ -1,0 +1,260 @@
+"""The platform's processes under the commands `up`, `down` and `status`, on the session's platform."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from storage.postgres_server import PostgresServer
+from tests.fixtures.platform import (
+    GATEHOUSE,
+    PARTS,
+    RunningPlatform,
+    free_port,
+    gatehouse,
+    gatehouse_environment,
+    processes_of,
+)
+from tests.fixtures.postgres import fresh_database
+
+
+@pytest.fixture
+def platform(platform_home: RunningPlatform) -> RunningPlatform:
+    """The session's platform, whatever an earlier test did to it."""
+    if not platform_home.status()["healthy"]:
+        platform_home.up()
+    return platform_home
+
+
+def test_a_second_up_leaves_everything_alone(platform: RunningPlatform) -> None:
+    before = platform.pids()
+    status = platform.up()
+    assert status["healthy"]
+    assert platform.pids() == before
+
+
+@pytest.mark.parametrize("killed", [("postgres", "api"), ("prefect", "worker")], ids="+".join)
+def test_up_replaces_what_was_killed_and_nothing_else(
+    platform: RunningPlatform, killed: tuple[str, ...]
+) -> None:
+    before = platform.pids()
+    for name in killed:
+        platform.kill(name)
+
+    unhealthy = platform.run("status", "--json")
+    assert unhealthy.returncode == 3
+    parts = json.loads(unhealthy.stdout)["processes"]
+    assert [name for name in PARTS if not parts[name]["running"]] == [
+        name for name in PARTS if name in killed
+    ]
+
+    status = platform.up()
+    assert status["healthy"]
+    after = platform.pids()
+    assert {name for name in PARTS if after[name] != before[name]} == set(killed)
+
+
+def test_concurrent_starts_agree(platform: RunningPlatform) -> None:
+    platform.kill("api")
+    starts = [
+        subprocess.Popen(
+            [*GATEHOUSE, "up", "--home", str(platform.home)],
+            env=gatehouse_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    outputs = [start.communicate(timeout=200)[0] for start in starts]
+    assert [start.returncode for start in starts] == [0, 0, 0], outputs
+    assert platform.status()["healthy"]
+    serving = [process for process in processes_of(platform.home) if "uvicorn" in process.cmdline()]
+    assert len(serving) == 1
+
+
+def test_another_port_moves_the_api_alone(platform: RunningPlatform) -> None:
+    before = platform.pids()
+    port = free_port()
+    status = platform.up("--port", str(port))
+    assert status["apiUrl"] == f"http://127.0.0.1:{port}"
+    assert status["healthy"]
+    after = platform.pids()
+    assert {name for name in PARTS if after[name] != before[name]} == {"api"}
+    assert not psutil.pid_exists(before["api"]) or psutil.Process(before["api"]).status() == "zombie"
+
+
+def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        port = somebody.getsockname()[1]
+        refused = gatehouse("up", "--home", tmp_path / "home", "--port", str(port))
+    assert refused.returncode == 1
+    assert f"Port {port} is used by another program" in refused.stderr
+    assert "--port" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not list((tmp_path / "home" / "processes").iterdir())
+    assert gatehouse("status", "--home", tmp_path / "home").returncode == 3
+
+
+def test_down_leaves_no_process_and_up_continues(platform: RunningPlatform) -> None:
+    token, addresses = platform.admin_token, platform.status()
+    server = psutil.Process(addresses["processes"]["postgres"]["pid"])
+    assert len(processes_of(platform.home)) >= 3
+
+    platform.down()
+
+    assert processes_of(platform.home) == []
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    stopped = platform.run("status", "--json")
+    assert stopped.returncode == 3
+    assert not any(part["running"] for part in json.loads(stopped.stdout)["processes"].values())
+    again = platform.run("down")
+    assert again.returncode == 0
+    assert "Nothing was running" in again.stderr
+
+    status = platform.up()
+    assert status["healthy"]
+    assert {name: status[name] for name in ("apiUrl", "dashboardUrl")} == {
+        name: addresses[name] for name in ("apiUrl", "dashboardUrl")
+    }
+    assert platform.admin_token == token
+
+
+def test_status_for_programs(platform: RunningPlatform) -> None:
+    done = platform.run("status", "--json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    status = json.loads(done.stdout)
+    assert set(status) == {"apiUrl", "dashboardUrl", "adminTokenFile", "home", "processes", "healthy"}
+    assert status["home"] == str(platform.home)
+    assert status["adminTokenFile"] == str(platform.home / "admin-token")
+    assert status["healthy"] is True
+    assert set(status["processes"]) == set(PARTS)
+    for part in status["processes"].values():
+        assert set(part) == {"pid", "running", "healthy", "memoryMb", "since"}
+        assert psutil.pid_exists(part["pid"])
+        assert part["running"] is True
+        assert part["healthy"] is True
+        assert part["memoryMb"] > 1
+        assert part["since"].endswith("Z")
+    assert httpx.get(status["dashboardUrl"]).is_success
+
+
+def test_the_administrators_token_and_password_work(platform: RunningPlatform) -> None:
+    url = platform.api_url
+    users = httpx.get(f"{url}/api/v1/users", headers={"Authorization": f"Bearer {platform.admin_token}"})
+    assert users.status_code == 200
+    password = (platform.home / "admin-password").read_text().strip()
+    login = httpx.post(f"{url}/api/v1/auth/login", json={"name": "admin", "password": password})
+    assert login.status_code < 300, login.text
+
+
+def test_a_lost_token_is_replaced(platform: RunningPlatform) -> None:
+    lost = platform.admin_token
+    (platform.home / "admin-token").write_text("ghs_nobody-knows-this-one\n")
+    platform.up()
+    assert platform.admin_token not in (lost, "ghs_nobody-knows-this-one")
+    answer = httpx.get(
+        f"{platform.api_url}/api/v1/users", headers={"Authorization": f"Bearer {platform.admin_token}"}
+    )
+    assert answer.status_code == 200
+
+
+def test_what_is_registered_stays_registered(platform: RunningPlatform) -> None:
+    """Deployments are registered again when the server has lost one, and only then."""
+    server = platform.runtime["prefect_api_url"]
+    before = _deployments(server)
+    assert {"submit", "promote-production", "reconcile"} <= set(before)
+    assert httpx.delete(f"{server}/deployments/{before['retire']['id']}").is_success
+
+    platform.up()
+
+    after = _deployments(server)
+    assert set(after) == set(before)
+    assert {each["work_pool_name"] for each in after.values()} == {platform.runtime["work_pool"]}
+    assert platform.run("up").stderr.count("registered already") == 1
+
+
+def _deployments(server: str) -> dict[str, dict[str, str]]:
+    answer = httpx.post(f"{server}/deployments/filter", json={}).raise_for_status()
+    return {each["name"]: each for each in answer.json()}
+
+
+def test_secrets_are_in_files_of_their_owner_alone(platform: RunningPlatform) -> None:
+    for path in (
+        platform.home / "admin-token",
+        platform.home / "admin-password",
+        platform.home / "runtime.json",
+    ):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for path in platform.home.rglob("*"):
+        open_to_others = stat.S_IMODE(path.stat().st_mode) & 0o044
+        published = path.suffix == ".vkey"
+        of_the_server = path.is_relative_to(platform.home / "postgres")
+        assert not open_to_others or published or of_the_server, path
+
+
+def test_secrets_are_in_no_command_line_log_or_output(platform: RunningPlatform) -> None:
+    database = urlsplit(platform.runtime["database_url"]).password
+    password = (platform.home / "admin-password").read_text().strip()
+    secrets = [secret for secret in (database, password, platform.admin_token) if secret]
+    assert len(secrets) == 3
+    told = [platform.run("up"), platform.run("status"), platform.run("status", "--json")]
+    texts = {
+        "output": "".join(done.stdout + done.stderr for done in told),
+        "logs": "".join(path.read_text(errors="replace") for path in platform.home.glob("**/*.log*")),
+        "command lines": " ".join(" ".join(_command_line(process)) for process in psutil.process_iter()),
+    }
+    for where, text in texts.items():
+        assert not [secret for secret in secrets if secret in text], where
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_reconcile_reports_what_it_did(platform: RunningPlatform) -> None:
+    done = platform.run("reconcile")
+    assert done.returncode == 0, done.stderr
+    assert "Nothing to do" in done.stdout
+
+
+def test_status_of_a_platform_on_somebody_elses_database(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """`down` and `status` never touch a server that is not ours; without it nothing is said to be healthy."""
+    with fresh_database(postgres_server) as url:
+        runtime = {
+            "database_url": url,
+            "prefect_api_url": f"http://127.0.0.1:{free_port()}/api",
+            "api_url": f"http://127.0.0.1:{free_port()}",
+            "dashboard_url": "",
+            "work_pool": "gatehouse",
+            "worker": "warm",
+            "postgres": "foreign",
+            "prefect_database_url": url,
+            "api_port": free_port(),
+            "prefect_port": free_port(),
+        }
+        (tmp_path / "runtime.json").write_text(json.dumps(runtime))
+        postgres = json.loads(gatehouse("status", "--json", "--home", tmp_path).stdout)["processes"][
+            "postgres"
+        ]
+        assert postgres == {"pid": None, "running": True, "healthy": True, "memoryMb": None, "since": None}
+        assert gatehouse("down", "--home", tmp_path).returncode == 0
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)

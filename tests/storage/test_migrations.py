@@ -1,0 +1,164 @@
+"""The migrations make what the tables say, can be undone with data in the tables, and be run by everybody at once."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+from sqlalchemy import text as sql
+
+from governance.lifecycle import edges
+from storage.audit_log import CREATE_STATEMENTS, DROP_STATEMENTS
+from storage.composition import open_engine
+from storage.migrations import downgrade, upgrade
+from storage.postgres_server import PostgresServer
+from storage.tables import metadata
+from tests.fixtures.postgres import fresh_database
+from tests.fixtures.registry import RegistryUnderTest
+
+foundation = importlib.import_module("storage.migrations.versions.0001_foundation")
+
+AUDIT_TABLES = {"audit_outbox", "audit_entries", "audit_head"}
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    engine = open_engine(url, pool_size=2)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def tables(url: str) -> set[str]:
+    return {name for (name,) in rows(url, "select tablename from pg_tables where schemaname = 'public'")}
+
+
+def functions(url: str) -> set[str]:
+    """Of the schema, without those that an extension brought."""
+    query = """select proname from pg_proc p where pronamespace = 'public'::regnamespace
+               and not exists (select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e')"""
+    return {name for (name,) in rows(url, query)}
+
+
+def a_life(url: str, home: Path) -> RegistryUnderTest:
+    """A registry in which something has happened in every table that operations write."""
+    made = RegistryUnderTest(url, home)
+    model = made.model()
+    made.version(model)
+    for transition in ("submit", "approve_staging"):
+        request = made.open(model, "1.0.0", transition)
+        if transition == "approve_staging":
+            made.approve(request, made.grace)
+        made.settle(request)
+    return made
+
+
+def test_up_down_and_up_again_with_data(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    with fresh_database(postgres_server) as url, opened(url) as engine:
+        upgrade(engine)
+        made = a_life(url, tmp_path / "first")
+        made.platform.engine.dispose()
+        assert rows(url, "select count(*) > 5 from audit_outbox") == [(True,)]
+
+        downgrade(engine, "base")
+        assert tables(url) == {"alembic_version"}
+        assert functions(url) == set()
+
+        upgrade(engine)
+        assert tables(url) == {*metadata.tables, *AUDIT_TABLES, "alembic_version"}
+        again = a_life(url, tmp_path / "second")
+        again.platform.engine.dispose()
+
+
+def test_upgrading_what_is_up_to_date_keeps_everything(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    with fresh_database(postgres_server) as url, opened(url) as engine:
+        upgrade(engine)
+        made = a_life(url, tmp_path)
+        made.platform.engine.dispose()
+        before = rows(url, "select id, status from transition_requests order by id")
+        upgrade(engine)
+        assert rows(url, "select id, status from transition_requests order by id") == before
+
+
+def test_several_starters_at_once(postgres_server: PostgresServer) -> None:
+    def start(url: str) -> None:
+        with opened(url) as engine:
+            upgrade(engine)
+
+    with fresh_database(postgres_server) as url:
+        with ThreadPoolExecutor(4) as starters:
+            list(starters.map(start, [url] * 4))
+        assert rows(url, "select version_num from alembic_version") == [("0001",)]
+
+
+def test_a_migration_that_fails_leaves_nothing(postgres_server: PostgresServer) -> None:
+    with fresh_database(postgres_server) as url, opened(url) as engine:
+        with psycopg.connect(url) as connection:
+            connection.execute("create table audit_head (in_the_way integer)")
+        with pytest.raises(Exception, match="audit_head"):
+            upgrade(engine)
+        assert tables(url) == {"audit_head"}
+
+
+def test_the_migrated_schema_is_that_of_the_tables(database_url: str) -> None:
+    def ours(name: str | None, kind: str, *_: object) -> bool:
+        return not (kind == "table" and name in AUDIT_TABLES)
+
+    with opened(database_url) as engine, engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_name": ours, "compare_type": True, "compare_server_default": True},
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+CONSTRAINTS = """
+    select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
+    where connamespace = 'public'::regnamespace
+    and conrelid::regclass::text not in ('audit_outbox', 'audit_entries', 'audit_head', 'alembic_version')
+"""
+INDEXES = """
+    select indexname, indexdef from pg_indexes where schemaname = 'public'
+    and tablename not in ('audit_outbox', 'audit_entries', 'audit_head', 'alembic_version')
+"""
+
+
+def test_constraints_and_partial_indexes_agree_too(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    """Alembic compares neither checks nor the conditions of indexes."""
+    with fresh_database(postgres_server) as url, opened(url) as engine:
+        with engine.begin() as connection:
+            connection.execute(sql("create extension pg_trgm"))
+            metadata.create_all(connection)
+        for query in (CONSTRAINTS, INDEXES):
+            assert sorted(rows(url, query)) == sorted(rows(database_url, query))
+
+
+def test_the_database_holds_the_edges_of_the_lifecycle(database_url: str) -> None:
+    assert set(rows(database_url, "select * from lifecycle_edges")) == set(edges())
+
+
+def test_the_audit_log_is_migrated_as_it_describes_itself() -> None:
+    def plain(statements: tuple[str, ...]) -> list[str]:
+        return [" ".join(statement.split()) for statement in statements]
+
+    assert plain(foundation.AUDIT_LOG) == plain(CREATE_STATEMENTS)
+    assert plain(foundation.DROP_AUDIT_LOG) == plain(DROP_STATEMENTS)
