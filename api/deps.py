@@ -21,12 +21,12 @@ from storage.queries.registry import is_id
 _bearer = HTTPBearer(auto_error=False, description="A token from `POST /api/v1/auth/login`.")
 
 
-def platform_of(request: Request) -> Platform:
+async def platform_of(request: Request) -> Platform:
     found: Platform = request.app.state.platform
     return found
 
 
-def pool_of(request: Request) -> AsyncConnectionPool:
+async def pool_of(request: Request) -> AsyncConnectionPool:
     found: AsyncConnectionPool = request.app.state.pool
     return found
 
@@ -62,7 +62,7 @@ IdempotencyHeader = Annotated[
 ]
 
 
-def call_context(request: Request, principal: Caller, key: IdempotencyHeader = None) -> Callable[..., Call]:
+async def call_context(request: Request, principal: Caller, key: IdempotencyHeader = None) -> Callable[..., Call]:
     """A maker of the call for an operation; `asked` is what the idempotency key stands for."""
 
     def make(*asked: Any) -> Call:
@@ -77,7 +77,7 @@ def call_context(request: Request, principal: Caller, key: IdempotencyHeader = N
 CallOf = Annotated[Callable[..., Call], Depends(call_context)]
 
 
-def page_request(
+async def page_request(
     page_size: Annotated[int, Query(alias="pageSize", description="Items of one page, at most 200.")] = 50,
     limit: Annotated[int | None, Query(description="Another name for pageSize.")] = None,
     next_token: Annotated[str | None, Query(alias="nextToken", description="Continue after a page.")] = None,

@@ -50,6 +50,9 @@ def client_environment(*, home: Path, port: int) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": api_url(port),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong address is an error, not a server of one's own
+        # Each saves a call before the first real one of every client; a run makes four clients.
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # as in the server: this protects browsers with a login
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",  # the same installation
     }
 
 

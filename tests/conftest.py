@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.swift_server",
     "tests.fixtures.registry",
+    "tests.fixtures.stage",
     "tests.fixtures.platform",
 ]
 

@@ -87,11 +87,18 @@ def demo(
     with explained():
         from api.cli.demo import run
         from api.cli.running import bring_up
-        from storage.platform_processes import read_admin_token
+        from storage.platform_processes.home import read_admin_token
 
         settings = bring_up(home, port, worker)
         token = read_admin_token(settings.home)
-        code = run(settings.api_url, token, Console(), as_json)
+        code = run(
+            settings.api_url,
+            settings.dashboard_url,
+            token,
+            console=Console(),
+            as_json=as_json,
+            state_file=settings.home / "demo.json",
+        )
     raise typer.Exit(code)
 
 

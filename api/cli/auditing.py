@@ -20,7 +20,7 @@ def verify_audit_log(home: Path | None, as_json: bool) -> bool:
     """Print the findings; whether there are none. Raises KeyFileError, psycopg.Error, OSError, PlatformError."""
     from storage.audit_log.running import sequence_waiting, verify_platform
     from storage.composition import Platform
-    from storage.platform_processes import demand_platform
+    from storage.platform_processes.looking import demand_platform
 
     platform = Platform(demand_platform(settings_of(home)))
     console = Console(stderr=True)
@@ -38,16 +38,12 @@ def verify_audit_log(home: Path | None, as_json: bool) -> bool:
 
 def _print_for_people(report: Report) -> None:
     console = Console()
-    counted = (
-        f"{report.entries:,} entries, {report.checkpoints:,} checkpoints; {report.sealed:,} entries sealed"
-    )
+    counted = f"{report.entries:,} entries, {report.checkpoints:,} checkpoints; {report.sealed:,} entries sealed"
     if report.ok:
         console.print(Text.assemble(("The audit log is intact: ", "green"), counted + "."))
         return
     found = len(report.findings) + report.unlisted
-    console.print(
-        Text.assemble((f"The audit log does not hold: {found:,} findings ", "red"), f"({counted}).")
-    )
+    console.print(Text.assemble((f"The audit log does not hold: {found:,} findings ", "red"), f"({counted})."))
     table = Table("Finding", "Entries", "What", box=None, pad_edge=False, header_style="bold")
     for finding in report.findings:
         table.add_row(str(finding.kind), _entries(finding.seq, finding.last), Text(finding.message))

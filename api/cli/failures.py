@@ -36,7 +36,7 @@ def _expected() -> tuple[type[Exception], ...]:
 
     from governance.errors import GovernanceError
     from storage.audit_log import KeyFileError
-    from storage.platform_processes import PlatformError
+    from storage.platform_processes.errors import PlatformError
     from storage.postgres_server import PostgresUnavailable
     from storage.settings import SettingsError
 

@@ -13,12 +13,12 @@ from rich.text import Text
 from api.cli.options import settings_of
 
 if TYPE_CHECKING:
-    from storage.platform_processes import PartStatus, PlatformStatus
+    from storage.platform_processes.looking import PartStatus, PlatformStatus
 
 
 def show_status(home: Path | None, as_json: bool) -> bool:
     """Print it; whether everything is healthy."""
-    from storage.platform_processes import look
+    from storage.platform_processes.looking import look
 
     status = look(settings_of(home))
     if as_json:

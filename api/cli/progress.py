@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from storage.platform_processes import Steps
+    from storage.platform_processes.steps import Steps
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def reconcile_once(home: Path | None) -> bool:
     """
     from governance.operations.launching import reconcile
     from storage.composition import Platform
-    from storage.platform_processes import demand_platform
+    from storage.platform_processes.looking import demand_platform
 
     platform = Platform(demand_platform(settings_of(home)), pool_size=2)
     try:

@@ -21,14 +21,14 @@ def bring_up(home: Path | None, port: int | None, worker: str | None) -> Setting
     chosen = settings_of(home).home
     with shown() as steps:
         # Inside, so that something is on the screen while this is imported.
-        from storage.platform_processes import Wish, start_platform
+        from storage.platform_processes.starting import Wish, start_platform
 
         start_platform(Wish(chosen, os.environ, port, worker), steps)
     return settings_of(chosen)
 
 
 def print_addresses(settings: Settings) -> None:
-    from storage.platform_processes import admin_token_file
+    from storage.platform_processes.home import admin_token_file
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -43,6 +43,6 @@ def bring_down(home: Path | None, keep_database: bool) -> bool:
     """Stop the platform; False when nothing ran. Raises PlatformError, PostgresUnavailable."""
     chosen = settings_of(home).home
     with shown() as steps:
-        from storage.platform_processes import stop_platform
+        from storage.platform_processes.stopping import stop_platform
 
         return stop_platform(chosen, steps, keep_database=keep_database)

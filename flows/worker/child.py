@@ -1,20 +1,25 @@
 """A forked child: it may warm up and wait; then it executes one flow run and ends.
 
-Signals, all sent by the worker: SIGTERM interrupts the run, which the engine then reports as crashed; SIGUSR1 means
-that a user cancelled it, so the engine reports it cancelled. Either way `finally` blocks run. The engine takes SIGTERM
-over while it is in charge; before that the handlers here apply.
+It is told what to do by the worker: SIGUSR1 means that a user has cancelled the run, which the engine then reports
+as cancelled; a hang-up of the socket means that the worker has died or will not wait longer, and the run is
+reported crashed. Both reach the flow as the SIGTERM that Prefect's engine knows, so `finally` blocks run.
 
-Prefect names used here that are not public, all of 3.8.8 (pinned for this reason):
+Prefect names used here that are not public, all of 3.8.8, which is pinned for this reason:
 
-    prefect._internal.control_listener._set_intent   tells the engine that the coming SIGTERM is a cancellation. The
-                                                     public way is a TCP connection back to Prefect's own runner.
+    prefect._internal.control_listener._set_intent
+        tells the engine that the coming SIGTERM is a cancellation. The public way is a TCP connection back to
+        Prefect's own runner.
+    prefect.flow_engine.observe_flow_run_suspension
+        is replaced by nothing. It opens a client and a websocket in every run to hear whether someone else has
+        suspended it, which costs a third of the way to the flow's first line. Our runs suspend themselves; one
+        suspended from outside ends normally.
 
-Undocumented, though without an underscore: `handle_engine_signals`, `run_flow`, `SyncClientContext`, `APILogWorker`,
-`EventsWorker`. Importing them here, before any fork, is also what makes the fork worth it.
+Undocumented, though without an underscore: `handle_engine_signals`, `run_flow`, `SyncClientContext`,
+`AsyncClientContext`, `APILogWorker`, `EventsWorker`.
 
 Not done: generator flows, pull steps, and `PREFECT_*` settings among job variables (settings were read before the
-fork). Heartbeats are off: the exit is reported by the fork server, and a synchronous flow would wait up to a second
-for the heartbeat thread. Functions registered with `atexit` do not run.
+fork). Heartbeats are off: the fork server reports the end, and a synchronous flow would wait up to a second for the
+heartbeat thread. Functions registered with `atexit` do not run.
 """
 
 from __future__ import annotations
@@ -33,12 +38,13 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import httpx
-import prefect.task_engine  # noqa: F401  (flows import it when they first run a task)
+import prefect.flow_engine
+import prefect.task_engine  # flows would import it when they first run a task
 from prefect import Flow
 from prefect._internal import control_listener
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import SyncClientContext
+from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.engine import handle_engine_signals
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound, TerminationSignal
@@ -47,14 +53,28 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.logging import get_logger
 from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
+from prefect.settings.legacy import Setting
 from prefect.states import Crashed
 
 from flows.worker.job import Job, receive_job
 from flows.worker.preloading import part_from_siblings, warm_up
 
+if not hasattr(prefect.flow_engine, "observe_flow_run_suspension"):
+    raise ImportError("This Prefect is not the one that flows.worker.child was written for.")
+prefect.flow_engine.observe_flow_run_suspension = lambda *_: contextlib.nullcontext()
+
 GRACE_SECONDS = 5.0
 """From asking a child to stop until it is killed."""
+
+_SETTINGS: dict[str | Setting, Any] = {
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,  # the worker has talked to the server already
+}
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -66,19 +86,18 @@ def live(job_socket: socket.socket, modules: Sequence[ModuleType], *, spare: boo
     signal.signal(signal.SIGUSR1, _on_cancel)
     part_from_siblings()
     try:
-        with (
-            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-            SyncClientContext.get_or_create() as context,
-        ):
+        with temporary_settings(_SETTINGS):
+            clients = _Clients()
             if spare:
-                _warm_up(context.client, modules)
+                clients.connect()
+                warm_up(modules, get_logger("worker.spare"))
             job = receive_job(job_socket)
             if job is None:
                 return 0
             watch = threading.Thread(target=_end_with_worker, args=(job_socket, job.flow_run_id), daemon=True)
             watch.start()
             try:
-                return _execute(job, context.client)
+                return _execute(job, clients)
             finally:
                 # A second signal must not interrupt this; the worker's SIGKILL still does.
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -86,6 +105,26 @@ def live(job_socket: socket.socket, modules: Sequence[ModuleType], *, spare: boo
                 hand_over_logs_and_events()
     except TerminationSignal:
         return TERMINATED
+
+
+class _Clients:
+    """Prefect's two clients, for synchronous and asynchronous flows, in the contexts where the engine looks for them,
+    and the event loop of the second, in which the flow will run. The process ends with them."""
+
+    def __init__(self) -> None:
+        self.contexts = contextlib.ExitStack()
+        self.blocking = self.contexts.enter_context(SyncClientContext.get_or_create()).client
+        self.async_contexts = contextlib.AsyncExitStack()
+        self.loop = asyncio.Runner()
+        context = self.async_contexts.enter_async_context(AsyncClientContext.get_or_create())
+        self.asynchronous = self.loop.run(context).client
+
+    def connect(self) -> None:
+        """Open, while there is time, everything that a run would otherwise have to open first."""
+        self.blocking.api_healthcheck()
+        self.loop.run(self.asynchronous.api_healthcheck())
+        EventsWorker.instance()
+        APILogWorker.instance()
 
 
 def _on_terminate(*_: int | FrameType | None) -> NoReturn:
@@ -123,22 +162,17 @@ def _is_leaving(flow_run_id: UUID) -> bool:
     return state is not None and (state.is_final() or bool(state.state_details.pause_reschedule))
 
 
-def _warm_up(client: SyncPrefectClient, modules: Sequence[ModuleType]) -> None:
-    """Spend idle time on what every run needs: TLS context, connection, the event and log threads, our own hooks."""
-    client.api_healthcheck()
-    EventsWorker.instance()
-    APILogWorker.instance()
-    warm_up(modules, get_logger("worker.spare"))
-
-
-def _execute(job: Job, client: SyncPrefectClient) -> int:
+def _execute(job: Job, clients: _Clients) -> int:
+    client = clients.blocking
     os.environ.update(job.environment)
     try:
         with handle_engine_signals(job.flow_run_id):  # turns suspending and aborting into exit code 0
             flow_run = client.read_flow_run(job.flow_run_id)
-            outcome = run_flow(_load(job.entrypoint, flow_run, client), flow_run=flow_run, return_type="state")
+            flow = _load(job.entrypoint, flow_run, client)
+            outcome = run_flow(flow, flow_run=flow_run, return_type="state")
             if inspect.iscoroutine(outcome):
-                asyncio.run(outcome)
+                with clients.loop:  # leaving it cancels the flow's tasks, which is how a signal reaches them
+                    clients.loop.run(outcome)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except TerminationSignal:  # it came before the engine was in charge, so nobody has reported it

@@ -49,6 +49,8 @@ class Spares:
                 if not self._served.is_set():
                     await self.open()
                 while len(self._idle) < self._size:
+                    if self._idle:  # no hurry: leave the processor to the run that has just begun
+                        await asyncio.sleep(_PAUSE_SECONDS)
                     self._admit(await self._fork(SPARE))
             except (ForkServerGoneError, ForkRefusedError, PreloadRefusedError) as trouble:
                 _log.error("Cannot prepare children: %s", trouble)

@@ -125,7 +125,7 @@ def settle(
             changes = difference(dict(evidence.subject), current)
             return Settlement("changed", request.status, {"difference": changes})
         results = evaluate_all(uow.policies.active(), case_of(uow, call, request, evidence))
-        decision = decide(results)
+        decision = _elsewhere(version, transition) or decide(results)
         if decision.outcome == "waiting":
             return Settlement("waiting", request.status, {"reasons": list(decision.reasons)})
         status: RequestStatus
@@ -176,6 +176,13 @@ def _lock_versions(
     ids = [request.version_id, *([companion.id] if companion else [])]
     locked = uow.versions.lock(*ids)
     return locked[request.version_id], locked[companion.id] if companion else None
+
+
+def _elsewhere(version: ModelVersion, transition: Transition) -> Decision | None:
+    """A denial when another request took the version along meanwhile: this one could never be applied."""
+    if version.state in transition.sources:
+        return None
+    return Decision("denied", (f"By now the version is {version.state.value}: no {transition.name.value} from there.",))
 
 
 def _apply(

@@ -18,7 +18,6 @@ from governance.operations import people
 from governance.people import Role
 from storage.composition import Platform
 from storage.credentials import hash_password, new_token, token_mac
-from storage.platform_processes.errors import PlatformError
 from storage.platform_processes.home import admin_password_file, admin_token_file, write_private
 from storage.tables import tokens, users
 
@@ -41,14 +40,6 @@ def ensure_administrator(platform: Platform) -> bool:
         _issue_token(platform, user_id, admin_token_file(home))
         made = True
     return made
-
-
-def read_admin_token(home: Path) -> str:
-    """Raises PlatformError when it is not there."""
-    token = _content(admin_token_file(home))
-    if not token:
-        raise PlatformError(f"There is no token in {admin_token_file(home)}; gatehouse up makes one.")
-    return token
 
 
 def _user_id(platform: Platform) -> str | None:

@@ -21,6 +21,13 @@ POLL_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
 """How long running flows may still take when the worker is stopped."""
 
+GRACE_SECONDS = {
+    "api": 15.0,  # it gives open calls 5 s
+    "worker": DRAIN_SECONDS + 25.0,  # drain, stop children, report
+    "prefect": 15.0,
+}
+"""From SIGTERM to SIGKILL."""
+
 
 def warm_worker(pool: str, *, name: str, limit: int, spares: int) -> list[str]:
     command = [sys.executable, "-c", "from flows.worker.entry import main; main()"]

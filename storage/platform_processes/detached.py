@@ -15,10 +15,16 @@ from storage.platform_processes.records import MARK, Record
 _LOG_KEPT_BYTES = 10_000_000
 _TAIL_BYTES = 3000
 
-_started: list[subprocess.Popen[bytes]] = []
-"""Kept, so that those which end while we live are reaped and Python does not complain about those which do
-not.
-"""
+
+class _Outliving(subprocess.Popen[bytes]):
+    """Python would complain about a child that still runs when its handle goes; these are meant to."""
+
+    def __del__(self) -> None:
+        pass
+
+
+_started: list[_Outliving] = []
+"""Kept, so that those which end while we live are reaped."""
 
 
 def launch(
@@ -33,7 +39,7 @@ def launch(
     _reap()
     try:
         with log_for_appending(log_file(home, name)) as log:
-            process = subprocess.Popen(
+            process = _Outliving(
                 list(command),
                 env={**environment, MARK: record.mark},
                 cwd=cwd,

@@ -44,6 +44,16 @@ def registration_file(home: Path) -> Path:
     return home / "registered.json"
 
 
+def read_admin_token(home: Path) -> str:
+    """Raises PlatformError when it is not there."""
+    try:
+        return admin_token_file(home).read_text().strip()
+    except OSError as error:
+        raise PlatformError(
+            f"Cannot read {admin_token_file(home)} ({error.strerror}); gatehouse up makes it."
+        ) from error
+
+
 def prepare(home: Path) -> None:
     """Make home and its directories. A new home is 0700; of an older one others lose the right to look in, no
     more.

@@ -35,11 +35,6 @@ from storage.settings import Settings
 
 DEFAULT_PORT = 8000
 
-GRACE_SECONDS = {
-    "api": 15.0,  # it gives open calls 5 s
-    "worker": commands.DRAIN_SECONDS + 25.0,  # drain, stop children, report
-    "prefect": 15.0,
-}
 _PATIENCE_SECONDS = {"api": 120.0, "prefect": 240.0, "worker": 300.0}
 
 
@@ -193,7 +188,7 @@ class _Start:
             depends_on=depends_on,
             ready=ready,
             patience_seconds=_PATIENCE_SECONDS[name],
-            grace_seconds=GRACE_SECONDS[name],
+            grace_seconds=commands.GRACE_SECONDS[name],
         )
 
     def _prefect_client(self, runtime: Runtime) -> dict[str, str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from storage.platform_processes.errors import AbandonedError
+
 
 class Steps(Protocol):
     """Whoever shows progress. `what` names a step and is the same in all calls about it."""
@@ -41,6 +43,9 @@ def step(steps: Steps, what: str) -> Iterator[Outcome]:
     steps.begin(what)
     try:
         yield outcome
+    except AbandonedError:
+        steps.finish(what, "not waited for")
+        raise
     except BaseException:
         steps.fail(what)
         raise

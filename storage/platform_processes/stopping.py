@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage import postgres_server
+from storage.platform_processes.commands import GRACE_SECONDS
 from storage.platform_processes.ending import end
 from storage.platform_processes.home import exclusive
 from storage.platform_processes.records import Record
-from storage.platform_processes.starting import GRACE_SECONDS
 from storage.platform_processes.steps import Steps, step
 
 _NAMES = {"api": "API", "worker": "Worker", "prefect": "Prefect server"}

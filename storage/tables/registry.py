@@ -26,9 +26,8 @@ models = Table(
     Index("models_tags_ix", "tags", postgresql_using="gin"),
     Index(
         "models_search_ix",
-        literal_column("(name || ' ' || description)").label("searched"),
+        sql("(name || ' ' || description) gin_trgm_ops"),
         postgresql_using="gin",
-        postgresql_ops={"searched": "gin_trgm_ops"},
     ),
 )
 

@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 POOL = "stage"
 
 
-def eventually(what: str, condition: Callable[[], Any], *, seconds: float = 90.0) -> Any:
+def eventually(what: str, condition: Callable[[], Any], *, seconds: float = 180.0) -> Any:
     """Wait for a condition; a database or server that is away counts as not yet."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -196,20 +196,26 @@ def _tree(pid: int) -> list[int]:
         return [pid]
 
 
-def build_stage(home: Path, port: int) -> Stage:
-    """Start everything. `home` may be entered by other accounts, because root runs PostgreSQL as another one."""
+@contextmanager
+def standing_stage(home: Path, port: int) -> Iterator[Stage]:
+    """Everything started, and ended again. Other accounts may enter `home`: root runs PostgreSQL as another one."""
     postgres = start(home)
     for name in ("gatehouse", "prefect"):
         ensure_database(postgres.url("postgres"), name)
     url = postgres.url("gatehouse")
     write_runtime(home, {"database_url": url, "prefect_api_url": api_url(port), "work_pool": POOL})
     platform = Platform(Settings.load({"GATEHOUSE_HOME": str(home)}))
-    upgrade(platform.engine)
-    signing_key_of(platform)
-    registry = RegistryUnderTest(platform, at=now())
-    stage = Stage(home, port, postgres, registry, home / "crash.json")
-    stage.start_prefect()
-    stage.start_worker()
-    eventually("the work pool", lambda: httpx.get(f"{stage.prefect}/work_pools/{POOL}").is_success)
-    stage.register()
-    return stage
+    stage: Stage | None = None
+    try:
+        upgrade(platform.engine)
+        signing_key_of(platform)
+        stage = Stage(home, port, postgres, RegistryUnderTest(platform, at=now()), home / "crash.json")
+        stage.start_prefect()
+        stage.start_worker()
+        eventually("the work pool", lambda: httpx.get(f"{api_url(port)}/work_pools/{POOL}").is_success)
+        stage.register()
+        yield stage
+    finally:
+        if stage is not None:
+            stage.stop()
+        platform.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +14,10 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from governance.lifecycle import COMPANION_EDGES, TRANSITIONS, VersionState, edges
-from storage.postgres_server import PostgresServer
-from tests.fixtures.postgres import fresh_database
+from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import RegistryUnderTest
+
+__all__ = ["shared_registry"]
 
 STATES = [state.value for state in VersionState]
 ALONG = {(name.value, source.value, target.value) for name, (source, target) in COMPANION_EDGES.items()}
@@ -51,9 +51,7 @@ class Vandal:
         except errors.CheckViolation:
             return False
 
-    def request(
-        self, transition: str, version: str, *, model: str | None = None, status: str = "open"
-    ) -> str:
+    def request(self, transition: str, version: str, *, model: str | None = None, status: str = "open") -> str:
         request_id = str(uuid4())
         self.run(
             """insert into transition_requests (id, model_id, version_id, transition, status, requester_id, reason,
@@ -87,20 +85,10 @@ class Vandal:
 MOVE = "update model_versions set state = %s, last_request_id = %s where id = %s"
 
 
-@pytest.fixture(scope="module")
-def registry(
-    postgres_server: PostgresServer, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RegistryUnderTest]:
-    with fresh_database(postgres_server, template=template_database) as url:
-        made = RegistryUnderTest(url, Path(tmp_path_factory.mktemp("home")))
-        yield made
-        made.platform.engine.dispose()
-
-
 @pytest.fixture
-def vandal(registry: RegistryUnderTest) -> Iterator[Vandal]:
-    with rolled_back(registry) as connection:
-        yield Vandal(connection, registry)
+def vandal(shared_registry: RegistryUnderTest) -> Iterator[Vandal]:
+    with rolled_back(shared_registry) as connection:
+        yield Vandal(connection, shared_registry)
 
 
 @contextmanager
@@ -127,9 +115,7 @@ def test_without_a_request_no_edge_can_be_taken(vandal: Vandal) -> None:
 
 
 @pytest.mark.parametrize("transition", [name.value for name in TRANSITIONS])
-def test_a_request_takes_its_own_version_along_the_edges_of_its_transition(
-    vandal: Vandal, transition: str
-) -> None:
+def test_a_request_takes_its_own_version_along_the_edges_of_its_transition(vandal: Vandal, transition: str) -> None:
     request = vandal.request(transition, vandal.version)
     expected = {(source, target) for name, source, target in OWN if name == transition}
     assert vandal.moves(request, vandal.version) == expected
@@ -154,9 +140,7 @@ def test_a_request_about_another_model_moves_nothing(vandal: Vandal) -> None:
 @pytest.mark.parametrize("status", SETTLED)
 def test_a_settled_request_moves_nothing_any_more(vandal: Vandal, status: str) -> None:
     for transition in ("submit", "promote_production", "retire"):
-        assert (
-            vandal.moves(vandal.request(transition, vandal.version, status=status), vandal.version) == set()
-        )
+        assert vandal.moves(vandal.request(transition, vandal.version, status=status), vandal.version) == set()
 
 
 def test_a_request_moves_a_version_once(vandal: Vandal) -> None:
@@ -228,10 +212,7 @@ def test_what_was_asked_and_by_whom_stays(vandal: Vandal, column: str) -> None:
 
 def test_an_undecided_request_can_be_settled(vandal: Vandal) -> None:
     request = vandal.request("submit", vandal.version)
-    assert (
-        vandal.run("update transition_requests set status = 'denied', outcome = '{}' where id = %s", request)
-        == 1
-    )
+    assert vandal.run("update transition_requests set status = 'denied', outcome = '{}' where id = %s", request) == 1
 
 
 @pytest.mark.parametrize("table", ["model_versions", "transition_requests"])

@@ -1,8 +1,8 @@
 """`gatehouse demo`: real models through their whole life, over HTTP with tokens, as a CI system would.
 
-Two models on data that ships inside scikit-learn. Every step says what was expected and what happened. A second run
-goes on where the first one ended: the models stay, the next version numbers are taken, and what is in production by
-then is what successors are compared with.
+Two models on data that ships inside scikit-learn. Every step says what was expected and what happened. A
+second run goes on where the first one ended: the models stay, the next version numbers are taken, and what is in
+production by then is what successors are compared with.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def run(
 ) -> int:
     """0 when every expected outcome happened, 1 otherwise, with what did not happen.
 
-    `state_file` keeps the names and passwords of the demo's people for the next run; without it, and when it was
-    lost, a run creates people of its own. `as_json` prints one JSON document and nothing else.
+    `state_file` keeps the names and passwords of the demo's people for the next run; without it, and when it
+    was lost, a run creates people of its own. `as_json` prints one JSON document and nothing else.
     """
     begun = time.monotonic()
     story = Story(face_for(console, as_json=as_json))
@@ -99,7 +99,7 @@ def _print_end(
     if trouble is not None:
         say(trouble, "bold red")
     for step in demo.story.failed:
-        say(f"✗ {step.name}: expected {step.expected}; happened: {step.happened}", "red")
+        say(f"✗ {step.title}: expected {step.expected}; happened: {step.happened}", "red")
     steps, failed = len(demo.story.steps), len(demo.story.failed)
     if ok:
         say(f"All {steps} steps went as expected, in {seconds:.0f} s.", "bold green")

@@ -11,9 +11,7 @@ from api.cli.demo.training import Experiment
 INCUMBENT_GATE = "no-worse-than-incumbent"
 
 
-def first_version(
-    journey: Journey, experiment: Experiment, runs: PrefectRuns, in_production: Milestone
-) -> None:
+def first_version(journey: Journey, experiment: Experiment, runs: PrefectRuns, in_production: Milestone) -> None:
     """Draft to production, with what must not work on the way. Raises Broken, PlatformGone, Stopped."""
     journey.create(experiment.models["first"])
     journey.jump("promote_production", possible="submit")
@@ -30,9 +28,7 @@ def first_version(
     in_production.reach()
 
 
-def careless_version(
-    journey: Journey, experiment: Experiment, in_production: Milestone, refused: Milestone
-) -> None:
+def careless_version(journey: Journey, experiment: Experiment, in_production: Milestone, refused: Milestone) -> None:
     """Pickled at first, then good enough for staging, and never for production.
 
     Raises Broken, PlatformGone, Stopped.
@@ -79,13 +75,11 @@ def better_version(
 
 def _serves_again(journey: Journey, first: Journey, finding_id: str) -> None:
     """The endpoint, the state and the finding after the rollback."""
-    name = f"{first.label}: serves again"
-    with journey.chapter.step(name, "production, all traffic, a finding is open") as step:
+    expected = "production, all traffic, a finding is open"
+    with journey.chapter.step(f"{first.version} serves again", expected, about=journey.label) as step:
         caller = journey.cast[DANA].caller
         traffic = caller.get(f"{journey.model.path}/deployments").data
-        served = {
-            item["version"]: item["trafficPercent"] for item in traffic if item["environment"] == "production"
-        }
+        served = {item["version"]: item["trafficPercent"] for item in traffic if item["environment"] == "production"}
         findings = list(caller.every("/api/v1/findings", modelId=journey.model.id, status="open"))
         title = next((item["title"] for item in findings if item["id"] == finding_id), None)
         state = first.state()

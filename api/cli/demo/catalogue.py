@@ -1,4 +1,4 @@
-"""What the demo needs in the registry before a version can move: model, dataset, suite. Found, or created once."""
+"""What has to be in the registry before a version can move: model, dataset, suite. Found, or created once."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ BREAST_CANCER = ModelPlan(
     suite="holdout",
     metrics=("accuracy", "roc_auc", "recall"),
     thresholds={"accuracy": 0.88, "roc_auc": 0.9},
-    # 285 examples, and good models of this data disagree on 1 to 2 % of them: some 140 are enough to show three
-    # points, while one point would take more patients than there are.
+    # 285 examples, and good models of this data disagree on 1 to 2 % of them: some 140 are enough to show
+    # three points, while one point would take more patients than there are.
     margin=0.03,
     positive_label="0",  # malignant: recall is the share of the malignant tumours that are found
     card={
@@ -94,7 +94,12 @@ def register(caller: Caller, plan: ModelPlan, experiment: Experiment) -> Registe
 
 def next_major(versions: Iterable[str]) -> int:
     """One more than the highest major number, 1 for none."""
-    return 1 + max((int(version.partition(".")[0]) for version in versions), default=0)
+    return 1 + max(map(major, versions), default=0)
+
+
+def major(version: str) -> int:
+    """The first number of a SemVer version."""
+    return int(version.partition(".")[0])
 
 
 def _model(caller: Caller, plan: ModelPlan) -> tuple[str, bool]:
@@ -117,9 +122,7 @@ def _dataset(caller: Caller, plan: ModelPlan, experiment: Experiment) -> str:
     for item in caller.every("/api/v1/datasets", group=GROUP):
         if item["name"] == name:
             return str(item["id"])
-    answer = caller.upload(
-        "/api/v1/datasets", experiment.holdout, name=name, group=GROUP, format=experiment.format
-    )
+    answer = caller.upload("/api/v1/datasets", experiment.holdout, name=name, group=GROUP, format=experiment.format)
     return str(answer.data["id"])
 
 

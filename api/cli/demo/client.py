@@ -1,7 +1,7 @@
-"""The registry as a CI system calls it: JSON with a bearer token, repeatable writes, patience with a busy platform.
+"""The registry as a CI system calls it: JSON with a token, repeatable writes, patience with a busy platform.
 
-Every write carries an `Idempotency-Key` that stays the same when the call is repeated, so that an answer lost on the
-way never makes a second thing. 429 and 503 are repeated after the `Retry-After` that they name.
+Every write carries an `Idempotency-Key` that stays the same when the call is repeated, so that an answer lost on
+the way never makes a second thing. 429 and 503 are repeated after the `Retry-After` that they name.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ class Wire:
         self.stopping = threading.Event()
         self._patience = patience
         # A proxy that the environment names is meant for the outside, and the platform is on this machine.
-        self._client = httpx.Client(
-            base_url=self.api_url, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False
-        )
+        self._client = httpx.Client(base_url=self.api_url, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False)
 
     def close(self) -> None:
         self._client.close()
@@ -172,6 +170,4 @@ def _answer(response: httpx.Response) -> Answer:
         body = response.json()
     except ValueError:
         body = {"error": {"code": response.reason_phrase, "message": response.text[:200]}}
-    return Answer(
-        response.status_code, body if isinstance(body, dict) else {}, response.headers.get("etag", "")
-    )
+    return Answer(response.status_code, body if isinstance(body, dict) else {}, response.headers.get("etag", ""))

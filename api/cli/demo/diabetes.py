@@ -1,4 +1,4 @@
-"""A model of risk tier Medium: two people approve it, its file is changed behind their back, and it starts over."""
+"""A model of risk tier Medium: two people approve it, its file is changed afterwards, and it starts over."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ def progression(journey: Journey, experiment: Experiment) -> None:
     journey.ask("submit", "submitted")
     journey.evaluate()
     _approve(journey)
-    journey.replace_weights(
-        with_one_bit_flipped(trained.onnx), "one bit of the weights is changed after the approval"
-    )
+    journey.replace_weights(with_one_bit_flipped(trained.onnx), "one bit of the weights is changed after the approval")
     journey.deploy_something_else("promote_production")
     reason = "The file is not the one that we approved; put the evaluated one back."
     journey.ask("request_changes", "changes_requested", by=RAVI, reason=reason)
@@ -30,7 +28,7 @@ def progression(journey: Journey, experiment: Experiment) -> None:
 
 
 def _approve(journey: Journey) -> None:
-    """From submitted to approved_prod. The evaluation binds to the bytes, so the same bytes need no second one."""
+    """From submitted to approved_prod. An evaluation binds to bytes: the same bytes need no second one."""
     request = journey.ask_and_wait("approve_staging")
     journey.decide(request, REVIEWERS, "approved_staging")
     journey.ask("deploy_staging", "staging")

@@ -49,13 +49,17 @@ class Lines:
         for reason in step.reasons:
             self._print(f"{INDENT}{reason}")
         if len(step.table) > 1:
-            widths = [max(map(len, column)) for column in zip(*step.table, strict=True)]
-            for row in step.table:
-                cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-                self._print(INDENT + "  ".join(cells).rstrip())
+            for line in columns(step.table):
+                self._print(INDENT + line)
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, one under the other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 class Colours:
@@ -78,9 +82,7 @@ class Colours:
         grid.add_column(ratio=1, overflow="fold")
         grid.add_column(justify="right", no_wrap=True)
         line = Text.assemble((f"{step.name}: ", "bold" if not step.ok else ""), (step.happened, colour))
-        grid.add_row(
-            Text("✓" if step.ok else "✗", f"bold {colour}"), line, Text(f"{step.seconds:.1f} s", "dim")
-        )
+        grid.add_row(Text("✓" if step.ok else "✗", f"bold {colour}"), line, Text(f"{step.seconds:.1f} s", "dim"))
         if not step.ok:
             grid.add_row("", Text(f"expected: {step.expected}", "red"))
         for reason in step.reasons:
@@ -93,7 +95,7 @@ class Colours:
 
 def difference_table(rows: Sequence[Sequence[str]]) -> Table:
     """The first row is the heading."""
-    table = Table(*map(Text, rows[0]), show_edge=False, header_style="dim")
+    table = Table(*rows[0], show_edge=False, header_style="dim")
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table
@@ -125,7 +127,7 @@ def _running(story: Story) -> Callable[[], RenderableType]:
         spinner = "|/-\\"[int(now * 8) % 4]
         for step in story.running():
             grid.add_row(
-                Text(f" {spinner} {step.name}", "cyan"),
+                Text(f" {spinner} {step.title}", "cyan"),
                 Text(step.progress or "…", "dim"),
                 Text(f"{now - step.started:.1f} s", "dim"),
             )

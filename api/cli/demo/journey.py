@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from api.cli.demo.catalogue import Registered
@@ -20,6 +21,7 @@ from api.cli.demo.wording import (
     evaluation_text,
     gates_text,
     progress_text,
+    reasons_of,
 )
 
 ENDED = frozenset({"applied", "denied", "withdrawn"})
@@ -44,13 +46,16 @@ class Journey:
     def label(self) -> str:
         return f"{self.model.plan.name} {self.version}"
 
+    def _step(self, name: str, expected: str) -> AbstractContextManager[Step]:
+        return self.chapter.step(name, expected, about=self.label)
+
     # -- what a developer does -------------------------------------------------------------------------------
 
     def create(self, trained: Trained, content: bytes | None = None) -> None:
         """A draft with metadata, and its weights (`content` where it is not the ONNX file). Raises Broken."""
         weights = trained.onnx if content is None else content
         plan, dana = self.model.plan, self.cast[DANA].caller
-        with self.chapter.step(f"{self.label}: register and upload", "a draft") as step:
+        with self._step("register and upload", "a draft") as step:
             body = {
                 "version": self.version,
                 "commitSha": hashlib.sha256(trained.onnx).hexdigest()[:40],
@@ -62,13 +67,11 @@ class Journey:
             metadata = {**plan.metadata, "modelCard": dict(plan.card), "recipe": trained.recipe}
             _ = dana.put(f"{self.path}/metadata", {"metadata": metadata}, etag=draft.etag).data
             artifact = self._upload(weights, replace=False).data
-            step.went(
-                f"a draft; {trained.recipe}; {FILE}, {artifact['size']:,} bytes, sha256 checked on arrival"
-            )
+            step.went(f"a draft; {trained.recipe}; {FILE}, {artifact['size']:,} bytes, sha256 checked on arrival")
 
     def replace_weights(self, content: bytes, why: str) -> None:
         """Raises Broken."""
-        with self.chapter.step(f"{self.label}: {why}", "accepted") as step:
+        with self._step(f"{why}", "accepted") as step:
             artifact = self._upload(content, replace=True).data
             step.went(f"accepted; {FILE} is now sha256 {artifact['sha256'][:12]}…")
 
@@ -93,28 +96,26 @@ class Journey:
         `alongside`: the other version that has to move with it, and where to. Raises Broken.
         """
         also = f", and {alongside[0]} {alongside[1]}" if alongside else ""
-        with self.chapter.step(f"{self.label}: {transition}", f"applied, {to}{also}") as step:
+        with self._step(f"{transition}", f"applied, {to}{also}") as step:
             request = self._follow(step, self._open(step, by, transition, reason))
             self._expect_applied(step, request, to)
             moved = request["outcome"].get("alongside") or {}
             if alongside and (moved.get("version"), moved.get("to")) != alongside:
                 step.ok = False
-                raise Broken(step.name)
+                raise Broken(step.title)
         return request
 
     def evaluate(self) -> Json:
         """Run the suites. The results are in the story whether or not they are good enough. Raises Broken."""
-        with self.chapter.step(f"{self.label}: evaluate", "evaluated, thresholds met") as step:
+        with self._step("evaluate", "evaluated, thresholds met") as step:
             request = self._follow(step, self._open(step, DANA, "evaluate", ""))
             if request["status"] != "applied":
                 self._unexpected(step, request)
             evaluation = request["outcome"]["evaluations"][0]
-            results = (
-                self.cast[DANA].caller.get(f"/api/v1/evaluations/{evaluation['evaluationId']}/results").data
-            )
+            results = self.cast[DANA].caller.get(f"/api/v1/evaluations/{evaluation['evaluationId']}/results").data
             step.went(evaluation_text(results), ok=bool(results["passed"]))
             if not step.ok:
-                raise Broken(step.name)
+                raise Broken(step.title)
         return request
 
     def ask_and_wait(self, transition: str, *, by: Person = DANA, show: Sequence[str] = ()) -> Json:
@@ -122,19 +123,19 @@ class Journey:
 
         Raises Broken.
         """
-        with self.chapter.step(f"{self.label}: {transition}", "gates passed, waits for people") as step:
+        with self._step(f"{transition}", "gates passed, waits for people") as step:
             request = self._follow(step, self._open(step, by, transition, ""), also="awaiting_approval")
-            told = [r for gate in request["gates"] if gate["policy"] in show for r in gate["reasons"]]
+            told = [gate for gate in request["gates"] if gate["policy"] in show]
             if request["status"] != "awaiting_approval":
                 self._unexpected(step, request)
-            step.went(f"{gates_text(request)}; waits for people", reasons=tuple(told))
+            step.went(f"{gates_text(request)}; waits for people", reasons=reasons_of(told))
         return request
 
     def decide(self, request: Json, people: Sequence[Person], to: str) -> Json:
         """Everybody in `people` approves the evidence that the request holds. Raises Broken."""
         sessions = [self.cast[person] for person in people]
         names = ", ".join(session.title for session in sessions)
-        with self.chapter.step(f"{self.label}: approved by {names}", f"applied, {to}") as step:
+        with self._step(f"approved by {names}", f"applied, {to}") as step:
             step.request_id = request["id"]
             for session in sessions:
                 answer = self.approve(session, request)
@@ -155,21 +156,20 @@ class Journey:
     # -- what must not work ----------------------------------------------------------------------------------
 
     def denied(self, transition: str, policy: str) -> None:
-        """The gate of `policy` refuses, and is told with its reasons. Raises Broken when nothing is refused."""
-        with self.chapter.step(f"{self.label}: {transition}", f"denied by the gate {policy}") as step:
+        """The gate of `policy` refuses, with its reasons. Raises Broken when nothing is refused."""
+        with self._step(f"{transition}", f"denied by the gate {policy}") as step:
             request = self._follow(step, self._open(step, DANA, transition, ""), also="awaiting_approval")
             gates = blocking(request)
             by_it = [gate for gate in gates if gate["policy"] == policy and gate["outcome"] == "failed"]
             if request["status"] != "denied":
                 self._unexpected(step, request)
-            reasons = tuple(f"{gate['title']} {reason}" for gate in gates for reason in gate["reasons"])
-            step.went(
-                f"denied by {', '.join(gate['policy'] for gate in gates)}", ok=bool(by_it), reasons=reasons
-            )
+            failed = [gate for gate in gates if gate["outcome"] == "failed"] or gates
+            names = ", ".join(gate["policy"] for gate in failed)
+            step.went(f"denied by {names}", ok=bool(by_it), reasons=reasons_of(failed))
 
     def jump(self, transition: str, possible: str) -> None:
         """Ask for what the lifecycle does not allow from here; the refusal names what is possible instead."""
-        with self.chapter.step(f"{self.label}: {transition} at once", "409 ILLEGAL_TRANSITION") as step:
+        with self._step(f"{transition} at once", "409 ILLEGAL_TRANSITION") as step:
             answer = self.cast[DANA].caller.post(f"{self.path}/transitions", {"transition": transition})
             names = ", ".join(answer.details.get("possible") or ())
             refused(step, answer, 409, "ILLEGAL_TRANSITION", also=possible in names)
@@ -179,33 +179,29 @@ class Journey:
         """The requester tries to approve the own request."""
         session = self.cast[requester]
         expected = "403 SELF_APPROVAL"
-        with self.chapter.step(f"{self.label}: {session.title} approves her own request", expected) as step:
+        with self._step(f"{session.title} approves her own request", expected) as step:
             step.request_id = request["id"]
             refused(step, self.approve(session, request), 403, "SELF_APPROVAL")
 
     def deploy_something_else(self, transition: str) -> None:
         """Ask to deploy what is not what was approved; the refusal carries the difference."""
-        with self.chapter.step(
-            f"{self.label}: {transition} all the same", "409 APPROVAL_INVALIDATED"
-        ) as step:
+        with self._step(f"{transition} all the same", "409 APPROVAL_INVALIDATED") as step:
             answer = self.cast[DANA].caller.post(f"{self.path}/transitions", {"transition": transition})
             difference = answer.details.get("difference") or []
             refused(step, answer, 409, "APPROVAL_INVALIDATED", also=bool(difference))
             step.table = difference_rows(difference)
 
     def resume_without_approval(self, request: Json, runs: PrefectRuns) -> Json:
-        """Resume the flow run past us. The run looks again, finds no approval, and waits on. Raises Broken."""
+        """Resume the flow run past us. It looks again, finds no approval and waits on. Raises Broken."""
         run = str(request["flowRunId"])
-        name = f"{self.label}: somebody presses Resume in Prefect"
-        with self.chapter.step(name, "the request still waits, with no approval") as step:
+        name = "somebody presses Resume in Prefect"
+        with self._step(name, "the request still waits, with no approval") as step:
             step.request_id = request["id"]
-            before, state = self._parked(step, runs, run, starts=0), self.state()
+            before, state = self._parked(step, runs, run), self.state()
             said = runs.resume(run)
-            self._parked(step, runs, run, starts=before.starts + 1)
+            self._parked(step, runs, run, after=before.id)
             found = self.read(request["id"])
-            unmoved = (
-                self.state() == state and found["status"] == "awaiting_approval" and not found["approvals"]
-            )
+            unmoved = self.state() == state and found["status"] == "awaiting_approval" and not found["approvals"]
             step.went(
                 f"Prefect said {said}; the run looked again and waits on: {found['status']}, "
                 f"{len(found['approvals'])} approvals, version still {self.state()}",
@@ -213,14 +209,14 @@ class Journey:
             )
         return found
 
-    def _parked(self, step: Step, runs: PrefectRuns, run: str, *, starts: int) -> RunState:
-        """The run once it is suspended and has begun at least `starts` times. Raises Broken."""
+    def _parked(self, step: Step, runs: PrefectRuns, run: str, *, after: str = "") -> RunState:
+        """The run once it is suspended, in another state than `after`. Raises Broken."""
         deadline = time.monotonic() + REQUEST_SECONDS
-        while (state := runs.state(run)).type != "PAUSED" or state.starts < starts:
+        while (state := runs.state(run)).type != "PAUSED" or state.id == after:
             step.progress = f"the run is {state.type}"
             if time.monotonic() > deadline:
                 step.went(f"the run is still {state.type} after {REQUEST_SECONDS:.0f} s", ok=False)
-                raise Broken(step.name)
+                raise Broken(step.title)
             self.cast[DANA].caller.wire.pause(LOOK_EVERY)
         return state
 
@@ -250,7 +246,7 @@ class Journey:
                 return request
             if time.monotonic() > deadline:
                 step.went(f"still {request['status']} after {REQUEST_SECONDS:.0f} s", ok=False)
-                raise Broken(step.name)
+                raise Broken(step.title)
             self.cast[DANA].caller.wire.pause(LOOK_EVERY)
 
     def _expect_applied(self, step: Step, request: Json, to: str) -> None:
@@ -259,14 +255,12 @@ class Journey:
         step.went(applied_text(request))
 
     def _unexpected(self, step: Step, request: Json) -> None:
-        reasons = tuple(
-            f"{gate['title']} {reason}" for gate in blocking(request) for reason in gate["reasons"]
-        )
+        reasons = reasons_of(blocking(request))
         step.went(f"{request['status']}: {gates_text(request)}", ok=False, reasons=reasons)
-        raise Broken(step.name)
+        raise Broken(step.title)
 
 
 def refused(step: Step, answer: Answer, status: int, code: str, *, also: bool = True) -> None:
-    """Record what happened where a refusal at the door was expected; `also`: whether it said all that it should."""
+    """Record what happened where a refusal was expected; `also`: it said all that it should."""
     expected = answer.status == status and answer.code == code
     step.went(answer.summary if answer.status >= 400 else f"{answer.status}: accepted", ok=expected and also)

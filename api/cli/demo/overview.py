@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.demo.catalogue import Registered
+from api.cli.demo.catalogue import Registered, major
 from api.cli.demo.client import Caller
+from api.cli.demo.faces import columns
 from api.cli.demo.story import Step
 
 SHOWN = 10  # versions of a model, newest first
+HEADING = ("model", "version", "state", "accuracy", "approved by")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class VersionRow:
     accuracy: float | None
     approved_by: tuple[str, ...]
     this_run: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        accuracy = "–" if self.accuracy is None else f"{self.accuracy:.3f}"
+        return (self.model, self.version, self.state, accuracy, ", ".join(self.approved_by) or "–")
 
     def to_json(self) -> dict[str, Any]:
         row = asdict(self)
@@ -51,7 +58,8 @@ class Addresses:
 
 def version_rows(caller: Caller, model: Registered) -> list[VersionRow]:
     """The newest versions as the registry has them now. Raises Refused, PlatformGone, Stopped."""
-    return [_row(caller, model, item) for item in islice(caller.every(f"{model.path}/versions"), SHOWN)]
+    newest = islice(caller.every(f"{model.path}/versions"), SHOWN)
+    return sorted((_row(caller, model, item) for item in newest), key=lambda row: major(row.version), reverse=True)
 
 
 def _row(caller: Caller, model: Registered, item: dict[str, Any]) -> VersionRow:
@@ -63,7 +71,7 @@ def _row(caller: Caller, model: Registered, item: dict[str, Any]) -> VersionRow:
         str(item["state"]),
         _accuracy(caller, requests),
         _approvers(caller, requests),
-        int(version.partition(".")[0]) >= model.next_major,
+        major(version) >= model.next_major,
     )
 
 
@@ -91,26 +99,24 @@ def _approvers(caller: Caller, requests: Sequence[dict[str, Any]]) -> tuple[str,
 def addresses(api_url: str, dashboard_url: str, steps: Iterable[Step]) -> Addresses:
     """Each flow run once, under the name of the step that opened it."""
     runs: dict[str, str] = {}
-    for step in sorted(steps, key=lambda step: step.started):
+    for step in sorted(steps, key=lambda step: (step.about, step.started)):
         if step.dashboard:
-            runs.setdefault(step.dashboard, step.name)
+            runs.setdefault(step.dashboard, step.title)
     listed = tuple((name, address) for address, name in runs.items())
     return Addresses(f"{api_url.rstrip('/')}/docs", dashboard_url.rstrip("/"), listed)
 
 
 def print_versions(console: Console, rows: Sequence[VersionRow]) -> None:
-    table = Table(
-        "model", "version", "state", "accuracy", "approved by", title_justify="left", show_edge=False
-    )
+    """Without a terminal there is no width to respect, and a cut name helps nobody."""
+    if not console.is_terminal:
+        for line in columns([HEADING, *(row.cells for row in rows)]):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table(*HEADING, show_edge=False)
     for row in rows:
-        style = "" if row.this_run else "dim"
-        if row.state == "production":
-            style = "bold green"
-        accuracy = "–" if row.accuracy is None else f"{row.accuracy:.3f}"
-        cells = (row.model, row.version, row.state, accuracy, ", ".join(row.approved_by) or "–")
-        table.add_row(*(Text(cell, style) for cell in cells))
-    # Without a terminal there is no width to respect, and a cut name helps nobody.
-    console.print(table, width=None if console.is_terminal else 140)
+        style = "bold green" if row.state == "production" else "" if row.this_run else "dim"
+        table.add_row(*(Text(cell, style) for cell in row.cells))
+    console.print(table)
 
 
 def print_addresses(console: Console, found: Addresses) -> None:

@@ -1,7 +1,7 @@
 """The people of the demo: a developer and four approvers, with tokens of their own.
 
-Their passwords are random and live in a file that only its owner reads. When the file is lost, nobody can sign in
-as them any more, so other people with a number behind their name take their place.
+Their passwords are random and live in a file that only its owner reads. When the file is lost, nobody can sign
+in as them any more, so other people with a number behind their name take their place.
 """
 
 from __future__ import annotations
@@ -123,13 +123,9 @@ def write_accounts(state_file: Path | None, accounts: Mapping[str, Account]) -> 
     """Replace the file in one step; nobody but its owner ever reads it."""
     if state_file is None:
         return
-    text = json.dumps(
-        {key: {"name": a.name, "password": a.password} for key, a in accounts.items()}, indent=2
-    )
+    text = json.dumps({key: {"name": a.name, "password": a.password} for key, a in accounts.items()}, indent=2)
     fresh = state_file.with_name(f".{state_file.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text + "\n")
     fresh.replace(state_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,8 @@ from api.cli.demo.people import DANA, EVERYBODY, Cast, gather_cast
 from api.cli.demo.prefect_runs import PrefectRuns
 from api.cli.demo.story import Chapter, Story
 from api.cli.demo.training import EXPERIMENTS, Experiment
+
+SIDE_BY_SIDE = int(__import__("os").environ.get("LANES", "2"))
 
 
 @dataclass
@@ -62,20 +65,17 @@ class Demo:
         self, chapter: Chapter, cast: Cast, training: dict[str, Future[Experiment]], name: str
     ) -> tuple[Registered, Experiment]:
         plan = {"breast-cancer": BREAST_CANCER, "diabetes": DIABETES}[name]
-        with chapter.step(
-            f"{plan.name}: train with scikit-learn, convert to ONNX", "models and a hold-out"
-        ) as step:
+        with chapter.step(f"{plan.name}: train with scikit-learn, convert to ONNX", "models and a hold-out") as step:
             experiment = training[name].result()
-            step.went(
-                f"{len(experiment.models)} model(s), {experiment.examples} held-out examples as {experiment.format}"
-            )
+            held_out = f"{experiment.examples} held-out examples as {experiment.format}"
+            step.went(f"{len(experiment.models)} model(s), {held_out}")
         expected = "registered, with dataset and suite"
         with chapter.step(f"{plan.name}: model, dataset and evaluation suite", expected) as step:
             model = register(cast[DANA].caller, plan, experiment)
             limits = ", ".join(f"{metric} ≥ {limit:g}" for metric, limit in plan.thresholds.items())
             step.went(
-                f"{'there already' if model.found else 'registered'}; risk tier {plan.risk_tier}; {limits}; a successor "
-                f"may lose {plan.margin:.0%} of the examples at most; next version {model.next_major}.0.0"
+                f"{'there already' if model.found else 'registered'}; risk tier {plan.risk_tier}; {limits}; "
+                f"a successor may lose {plan.margin * 100:g} points at most; next version {model.next_major}.0.0"
             )
         return model, experiment
 
@@ -96,14 +96,13 @@ class Demo:
         )
         chapters = [self.story.chapter(title) for title in titles]
         journeys = [
-            Journey(cast, cancer, f"{major + offset}.0.0", chapter)
-            for offset, chapter in enumerate(chapters[:3])
+            Journey(cast, cancer, f"{major + offset}.0.0", chapter) for offset, chapter in enumerate(chapters[:3])
         ]
         other = Journey(cast, diabetes, f"{diabetes.next_major}.0.0", chapters[3])
         first, careless, better = journeys
         in_production = Milestone(f"{first.label} in production")
         careless_refused = Milestone(f"{careless.label} judged")
-        works = (
+        works: tuple[tuple[Callable[[], None], list[Milestone]], ...] = (
             (partial(first_version, first, on_cancer, self.runs, in_production), [in_production]),
             (
                 partial(careless_version, careless, on_cancer, in_production, careless_refused),
@@ -112,7 +111,7 @@ class Demo:
             (partial(better_version, better, on_cancer, first, in_production, careless_refused), []),
             (partial(progression, other, on_diabetes), []),
         )
-        with ThreadPoolExecutor(max_workers=len(works)) as pool:
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             lanes = [
                 pool.submit(lane, work, chapter, milestones, self.wire.stopping.set)
                 for (work, milestones), chapter in zip(works, chapters, strict=True)

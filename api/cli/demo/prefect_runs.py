@@ -9,10 +9,10 @@ import httpx
 
 @dataclass(frozen=True)
 class RunState:
-    """`type` is Prefect's, e.g. PAUSED; `starts` counts how often the run has begun."""
+    """`type` is Prefect's, e.g. PAUSED; `id` is another one after every change, also back to the same type."""
 
     type: str
-    starts: int
+    id: str
 
 
 class PrefectRuns:
@@ -27,7 +27,7 @@ class PrefectRuns:
 
     def state(self, flow_run_id: str) -> RunState:
         run = self._client.get(f"/flow_runs/{flow_run_id}").raise_for_status().json()
-        return RunState(str(run["state_type"]), int(run["run_count"]))
+        return RunState(str(run["state_type"]), str(run["state_id"]))
 
     def resume(self, flow_run_id: str) -> str:
         """What Prefect says to it: ACCEPT, REJECT, WAIT or ABORT (a refusal is not an HTTP error there)."""

@@ -1,7 +1,7 @@
 """The story while it happens: chapters with steps, told in their order although they run side by side.
 
-A chapter whose turn has not come keeps its lines until the chapters before it have ended. What runs right now is
-known for all chapters, so that a face can show it live.
+A chapter whose turn has not come keeps its lines until the chapters before it have ended. What runs right
+now is known for all chapters, so that a face can show it live.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ class Broken(Exception):
 
 @dataclass
 class Step:
-    """What was expected and what happened. `table`: rows of text, the first one a heading."""
+    """What was expected and what happened. `about`: whose step it is; `table`: rows of text under a heading."""
 
     chapter: str
+    about: str
     name: str
     expected: str
     happened: str = ""
@@ -40,10 +41,15 @@ class Step:
     def went(self, happened: str, *, ok: bool = True, reasons: tuple[str, ...] = ()) -> None:
         self.happened, self.ok, self.reasons = happened, ok, reasons
 
+    @property
+    def title(self) -> str:
+        """Tells the step from those of the other chapters."""
+        return f"{self.about}: {self.name}" if self.about else self.name
+
     def to_json(self) -> dict[str, Any]:
         return {
             "chapter": self.chapter,
-            "name": self.name,
+            "name": self.title,
             "expected": self.expected,
             "happened": self.happened,
             "ok": self.ok,
@@ -136,12 +142,12 @@ class Chapter:
         self._keep(text)
 
     @contextmanager
-    def step(self, name: str, expected: str) -> Iterator[Step]:
+    def step(self, name: str, expected: str, *, about: str = "") -> Iterator[Step]:
         """A step under way. Whatever goes wrong inside becomes what happened, and then Broken.
 
         Raises Broken, PlatformGone, Stopped.
         """
-        step = Step(self.title, name, expected)
+        step = Step(self.title, about, name, expected)
         self._story.begun(step)
         try:
             yield step
@@ -152,10 +158,10 @@ class Chapter:
             raise
         except Refused as error:
             step.went(error.answer.summary, ok=False, reasons=_problems(error))
-            raise Broken(step.name) from error
+            raise Broken(step.title) from error
         except Exception as error:  # an answer of another shape is what happened, not the end of the demo
             step.went(f"{type(error).__name__}: {error}", ok=False)
-            raise Broken(step.name) from error
+            raise Broken(step.title) from error
         finally:
             step.seconds = time.monotonic() - step.started
             self._story.ended(step)

@@ -1,9 +1,9 @@
-"""Two experiments on data that ships inside scikit-learn: trained models as ONNX, held-out examples as a table.
+"""Two experiments on data that ships inside scikit-learn: models as ONNX, held-out examples as a table.
 
 Seeds are fixed, so every run of the demo tells the same story. On the breast-cancer hold-out (285 examples) the
-recipe `first` is right about 275 times. `careless` is right about 259 times: enough for the thresholds, and 16 more
-errors than `first` are far more than chance. `better` is right about 278 times. Between `first` and `better` so few
-answers differ that either is shown to be within three points of the other.
+recipe `first` is right about 275 times. `careless` is right about 259 times: enough for the thresholds, and 16
+more errors than `first` are far more than chance. `better` is right about 278 times. Between `first` and `better`
+so few answers differ that either is shown to be within three points of the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SENSITIVE = "sex"
 
 @dataclass(frozen=True)
 class Trained:
-    """`recipe`: what was done, in words. `onnx`: the model. `pickled`: the same model as Python pickles it."""
+    """`recipe`: what was done, in words. `onnx`: the model. `pickled`: the same model as Python pickles."""
 
     recipe: str
     onnx: bytes
@@ -54,16 +54,14 @@ def breast_cancer() -> Experiment:
         "careless": ("a decision tree of two questions", DecisionTreeClassifier(max_depth=2, random_state=0)),
         "better": ("logistic regression with less shrinkage", _regression(0.2)),
     }
-    models = {
-        key: _trained(recipe, model.fit(train, truth), train) for key, (recipe, model) in recipes.items()
-    }
+    models = {key: _trained(recipe, model.fit(train, truth), train) for key, (recipe, model) in recipes.items()}
     return Experiment(TARGET, _parquet(names, test, TARGET, held_out), "parquet", len(test), models)
 
 
 def diabetes() -> Experiment:
-    """Does the disease progress faster than the median? Ten measurements, 442 patients, half of them held out.
+    """Does the disease progress faster than the median? Ten measurements of 442 patients, half held out.
 
-    `sex` stays a column of its own, coded 1 and 2: it is a feature, and the column that fairness is judged by.
+    `sex` stays a column of its own, coded 1 and 2: a feature, and the column that fairness is judged by.
     """
     import numpy as np
     from sklearn.datasets import load_diabetes

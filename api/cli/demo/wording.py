@@ -14,6 +14,11 @@ def blocking(request: Json) -> list[Json]:
     return [gate for gate in request["gates"] if gate["outcome"] != "passed"]
 
 
+def reasons_of(gates: Iterable[Json]) -> tuple[str, ...]:
+    """Each reason behind the question that it answers."""
+    return tuple(f"{gate['title']} {reason}" for gate in gates for reason in gate["reasons"])
+
+
 def gates_text(request: Json) -> str:
     """For example "5 gates passed" or "4 of 6 gates passed"."""
     total, open_gates = len(request["gates"]), len(blocking(request))
@@ -63,8 +68,8 @@ def _interval(interval: Json | None) -> str:
 def difference_rows(difference: Iterable[Json]) -> tuple[tuple[str, ...], ...]:
     """A small table of what changed: a heading and one row a change.
 
-    An artifact that was replaced has another id, so it comes as one that is gone and one that is new; the two are
-    shown as one row for each property that differs.
+    An artifact that was replaced has another id, so it comes as one that is gone and one that is new; the
+    two are shown as one row for each property that differs.
     """
     changes = list(difference)
     gone = {_key(c["before"]): c["before"] for c in changes if _artifact(c, "before")}

@@ -13,7 +13,7 @@ from tests.fixtures.platform import RunningPlatform, gatehouse
 
 @pytest.fixture
 def platform(platform_home: RunningPlatform) -> RunningPlatform:
-    if not platform_home.status()["healthy"]:
+    if not platform_home.status().healthy:
         platform_home.up()
     return platform_home
 

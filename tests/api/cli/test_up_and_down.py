@@ -14,6 +14,7 @@ import psutil
 import psycopg
 import pytest
 
+from storage.platform_processes.records import is_alive
 from storage.postgres_server import PostgresServer
 from tests.fixtures.platform import (
     GATEHOUSE,
@@ -30,67 +31,43 @@ from tests.fixtures.postgres import fresh_database
 @pytest.fixture
 def platform(platform_home: RunningPlatform) -> RunningPlatform:
     """The session's platform, whatever an earlier test did to it."""
-    if not platform_home.status()["healthy"]:
+    if not platform_home.status().healthy:
         platform_home.up()
     return platform_home
 
 
 def test_a_second_up_leaves_everything_alone(platform: RunningPlatform) -> None:
     before = platform.pids()
-    status = platform.up()
-    assert status["healthy"]
+    said = platform.up()
     assert platform.pids() == before
+    assert "registered already" in said
+    assert platform.status().healthy
 
 
 @pytest.mark.parametrize("killed", [("postgres", "api"), ("prefect", "worker")], ids="+".join)
-def test_up_replaces_what_was_killed_and_nothing_else(
-    platform: RunningPlatform, killed: tuple[str, ...]
-) -> None:
+def test_up_replaces_what_was_killed_and_nothing_else(platform: RunningPlatform, killed: tuple[str, ...]) -> None:
     before = platform.pids()
     for name in killed:
         platform.kill(name)
+    assert {name for name, part in platform.status().processes.items() if not part.running} == set(killed)
 
-    unhealthy = platform.run("status", "--json")
-    assert unhealthy.returncode == 3
-    parts = json.loads(unhealthy.stdout)["processes"]
-    assert [name for name in PARTS if not parts[name]["running"]] == [
-        name for name in PARTS if name in killed
-    ]
+    platform.up()
 
-    status = platform.up()
-    assert status["healthy"]
     after = platform.pids()
     assert {name for name in PARTS if after[name] != before[name]} == set(killed)
-
-
-def test_concurrent_starts_agree(platform: RunningPlatform) -> None:
-    platform.kill("api")
-    starts = [
-        subprocess.Popen(
-            [*GATEHOUSE, "up", "--home", str(platform.home)],
-            env=gatehouse_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    outputs = [start.communicate(timeout=200)[0] for start in starts]
-    assert [start.returncode for start in starts] == [0, 0, 0], outputs
-    assert platform.status()["healthy"]
-    serving = [process for process in processes_of(platform.home) if "uvicorn" in process.cmdline()]
-    assert len(serving) == 1
+    assert platform.status().healthy
 
 
 def test_another_port_moves_the_api_alone(platform: RunningPlatform) -> None:
     before = platform.pids()
+    former = psutil.Process(before["api"])
     port = free_port()
-    status = platform.up("--port", str(port))
-    assert status["apiUrl"] == f"http://127.0.0.1:{port}"
-    assert status["healthy"]
+    platform.up("--port", str(port))
+    assert platform.status().api_url == f"http://127.0.0.1:{port}"
+    assert platform.status().healthy
     after = platform.pids()
     assert {name for name in PARTS if after[name] != before[name]} == {"api"}
-    assert not psutil.pid_exists(before["api"]) or psutil.Process(before["api"]).status() == "zombie"
+    assert not is_alive(former)
 
 
 def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -107,15 +84,15 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
     assert gatehouse("status", "--home", tmp_path / "home").returncode == 3
 
 
-def test_down_leaves_no_process_and_up_continues(platform: RunningPlatform) -> None:
-    token, addresses = platform.admin_token, platform.status()
-    server = psutil.Process(addresses["processes"]["postgres"]["pid"])
+def test_down_leaves_no_process_and_concurrent_starts_continue(platform: RunningPlatform) -> None:
+    token, before = platform.admin_token, platform.status()
+    server = psutil.Process(before.processes["postgres"].pid)
     assert len(processes_of(platform.home)) >= 3
 
     platform.down()
 
     assert processes_of(platform.home) == []
-    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    assert not is_alive(server)
     stopped = platform.run("status", "--json")
     assert stopped.returncode == 3
     assert not any(part["running"] for part in json.loads(stopped.stdout)["processes"].values())
@@ -123,12 +100,29 @@ def test_down_leaves_no_process_and_up_continues(platform: RunningPlatform) -> N
     assert again.returncode == 0
     assert "Nothing was running" in again.stderr
 
-    status = platform.up()
-    assert status["healthy"]
-    assert {name: status[name] for name in ("apiUrl", "dashboardUrl")} == {
-        name: addresses[name] for name in ("apiUrl", "dashboardUrl")
-    }
+    _start_at_once(platform, 3)
+
+    after = platform.status()
+    assert after.healthy
+    assert (after.api_url, after.dashboard_url) == (before.api_url, before.dashboard_url)
     assert platform.admin_token == token
+    serving = [process for process in processes_of(platform.home) if "uvicorn" in process.cmdline()]
+    assert len(serving) == 1
+
+
+def _start_at_once(platform: RunningPlatform, count: int) -> None:
+    starts = [
+        subprocess.Popen(
+            [*GATEHOUSE, "up", "--home", str(platform.home)],
+            env=gatehouse_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    outputs = [start.communicate(timeout=250)[0] for start in starts]
+    assert [start.returncode for start in starts] == [0] * count, outputs
 
 
 def test_status_for_programs(platform: RunningPlatform) -> None:
@@ -152,38 +146,33 @@ def test_status_for_programs(platform: RunningPlatform) -> None:
 
 
 def test_the_administrators_token_and_password_work(platform: RunningPlatform) -> None:
-    url = platform.api_url
-    users = httpx.get(f"{url}/api/v1/users", headers={"Authorization": f"Bearer {platform.admin_token}"})
-    assert users.status_code == 200
+    assert _users(platform).status_code == 200
     password = (platform.home / "admin-password").read_text().strip()
-    login = httpx.post(f"{url}/api/v1/auth/login", json={"name": "admin", "password": password})
-    assert login.status_code < 300, login.text
+    login = httpx.post(f"{platform.api_url}/api/v1/auth/login", json={"username": "admin", "password": password})
+    assert login.is_success, login.text
 
 
-def test_a_lost_token_is_replaced(platform: RunningPlatform) -> None:
+def _users(platform: RunningPlatform) -> httpx.Response:
+    """A call that only an administrator may make."""
+    return httpx.get(f"{platform.api_url}/api/v1/users", headers={"Authorization": f"Bearer {platform.admin_token}"})
+
+
+def test_what_was_lost_is_made_again(platform: RunningPlatform) -> None:
+    """A token that is not valid (any more), and a deployment that the orchestrator does not have."""
     lost = platform.admin_token
     (platform.home / "admin-token").write_text("ghs_nobody-knows-this-one\n")
-    platform.up()
-    assert platform.admin_token not in (lost, "ghs_nobody-knows-this-one")
-    answer = httpx.get(
-        f"{platform.api_url}/api/v1/users", headers={"Authorization": f"Bearer {platform.admin_token}"}
-    )
-    assert answer.status_code == 200
-
-
-def test_what_is_registered_stays_registered(platform: RunningPlatform) -> None:
-    """Deployments are registered again when the server has lost one, and only then."""
     server = platform.runtime["prefect_api_url"]
     before = _deployments(server)
-    assert {"submit", "promote-production", "reconcile"} <= set(before)
+    assert {"submit", "promote-production", "reconcile", "retire"} <= set(before)
     assert httpx.delete(f"{server}/deployments/{before['retire']['id']}").is_success
 
     platform.up()
 
+    assert platform.admin_token not in (lost, "ghs_nobody-knows-this-one")
+    assert _users(platform).status_code == 200
     after = _deployments(server)
     assert set(after) == set(before)
     assert {each["work_pool_name"] for each in after.values()} == {platform.runtime["work_pool"]}
-    assert platform.run("up").stderr.count("registered already") == 1
 
 
 def _deployments(server: str) -> dict[str, dict[str, str]]:
@@ -210,13 +199,13 @@ def test_secrets_are_in_no_command_line_log_or_output(platform: RunningPlatform)
     password = (platform.home / "admin-password").read_text().strip()
     secrets = [secret for secret in (database, password, platform.admin_token) if secret]
     assert len(secrets) == 3
-    told = [platform.run("up"), platform.run("status"), platform.run("status", "--json")]
     texts = {
-        "output": "".join(done.stdout + done.stderr for done in told),
+        "output": platform.said,
         "logs": "".join(path.read_text(errors="replace") for path in platform.home.glob("**/*.log*")),
         "command lines": " ".join(" ".join(_command_line(process)) for process in psutil.process_iter()),
     }
     for where, text in texts.items():
+        assert text
         assert not [secret for secret in secrets if secret in text], where
 
 
@@ -233,9 +222,7 @@ def test_reconcile_reports_what_it_did(platform: RunningPlatform) -> None:
     assert "Nothing to do" in done.stdout
 
 
-def test_status_of_a_platform_on_somebody_elses_database(
-    postgres_server: PostgresServer, tmp_path: Path
-) -> None:
+def test_status_of_a_platform_on_somebody_elses_database(postgres_server: PostgresServer, tmp_path: Path) -> None:
     """`down` and `status` never touch a server that is not ours; without it nothing is said to be healthy."""
     with fresh_database(postgres_server) as url:
         runtime = {
@@ -251,9 +238,7 @@ def test_status_of_a_platform_on_somebody_elses_database(
             "prefect_port": free_port(),
         }
         (tmp_path / "runtime.json").write_text(json.dumps(runtime))
-        postgres = json.loads(gatehouse("status", "--json", "--home", tmp_path).stdout)["processes"][
-            "postgres"
-        ]
+        postgres = json.loads(gatehouse("status", "--json", "--home", tmp_path).stdout)["processes"]["postgres"]
         assert postgres == {"pid": None, "running": True, "healthy": True, "memoryMb": None, "since": None}
         assert gatehouse("down", "--home", tmp_path).returncode == 0
         with psycopg.connect(url) as connection:

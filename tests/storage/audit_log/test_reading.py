@@ -125,7 +125,7 @@ def test_an_authentic_entry_that_was_replayed_is_named(sealed: AuditedPlatform) 
 def test_rows_that_the_constraints_forbid_are_named_too(
     sealed: AuditedPlatform, statement: str, kind: Kind
 ) -> None:
-    """The owner of the tables can drop constraints; the judgement must not stumble over what is stored then."""
+    """The owner of the tables can drop constraints; the judgement must not stumble over what is there."""
     sealed.execute("alter table audit_entries drop constraint audit_entries_pkey")
     for column in ("seq", "entry", "leaf", "mac", "chain"):
         sealed.execute(f"alter table audit_entries alter {column} drop not null")

@@ -31,9 +31,7 @@ def test_a_foreign_server_gets_the_orchestrators_database_beside_ours(
     with fresh_database(postgres_server) as url:
         beside = f"{_name(url)}_prefect"
         try:
-            opened = open_databases(
-                tmp_path, NamedDatabases(url.replace("postgresql://", "postgresql+psycopg://"))
-            )
+            opened = open_databases(tmp_path, NamedDatabases(url.replace("postgresql://", "postgresql+psycopg://")))
             assert (opened.gatehouse, opened.server) == (url, "foreign")
             assert _name(opened.prefect) == beside
             with psycopg.connect(opened.prefect) as connection:
@@ -55,15 +53,11 @@ def test_the_orchestrators_database_can_be_named(postgres_server: PostgresServer
         assert found is None
 
 
-def test_who_may_not_create_databases_is_told_what_to_ask_for(
-    postgres_server: PostgresServer, tmp_path: Path
-) -> None:
+def test_who_may_not_create_databases_is_told_what_to_ask_for(postgres_server: PostgresServer, tmp_path: Path) -> None:
     with fresh_database(postgres_server) as url:
         role = f"{_name(url)}_role"
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("create role {} login password 'secret-word'").format(sql.Identifier(role))
-            )
+            connection.execute(sql.SQL("create role {} login password 'secret-word'").format(sql.Identifier(role)))
         try:
             theirs = url.replace(urlsplit(url).netloc, f"{role}:secret-word@127.0.0.1:{postgres_server.port}")
             with pytest.raises(PlatformError, match="GATEHOUSE_PREFECT_DATABASE_URL") as refused:
@@ -75,9 +69,7 @@ def test_who_may_not_create_databases_is_told_what_to_ask_for(
                 connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
 
 
-@pytest.mark.parametrize(
-    "url", ["mysql://u:hunter2@h/db", "host=h password=hunter2", "postgresql://u:hunter2@h"]
-)
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@h/db", "host=h password=hunter2", "postgresql://u:hunter2@h"])
 def test_a_url_that_cannot_be_used_is_refused_without_repeating_it(tmp_path: Path, url: str) -> None:
     with pytest.raises(PlatformError, match="GATEHOUSE_DATABASE_URL") as refused:
         open_databases(tmp_path, NamedDatabases(url))
@@ -105,7 +97,5 @@ def test_a_foreign_database_is_remembered_and_an_embedded_one_is_looked_up_again
         "postgresql://remembered/db", "postgresql://remembered/prefect"
     )
     assert named("", "", _remembered("embedded")) == NamedDatabases("", "")
-    assert named("postgresql://said/db", "", _remembered("foreign")) == NamedDatabases(
-        "postgresql://said/db", ""
-    )
+    assert named("postgresql://said/db", "", _remembered("foreign")) == NamedDatabases("postgresql://said/db", "")
     assert named("", "", None) == NamedDatabases("", "")

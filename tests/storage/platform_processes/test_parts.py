@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
         end(tmp_path, record, grace_seconds=5)
 
 
-def _part(ready: Callable[[Record], bool] = lambda _: True, **changes: object) -> Part:
+def _part(ready: Callable[[Record], bool] = lambda _: True, **changes: Any) -> Part:
     part = Part(
         name="part",
         command=SLEEP,
@@ -40,7 +41,7 @@ def _part(ready: Callable[[Record], bool] = lambda _: True, **changes: object) -
         patience_seconds=20,
         grace_seconds=5,
     )
-    return replace(part, **changes)  # type: ignore[arg-type]
+    return replace(part, **changes)
 
 
 def _pid(home: Path) -> int | None:
@@ -58,7 +59,7 @@ def test_what_runs_is_left_alone(home: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"own": {"COLOUR": "green"}}, {"depends_on": ["another"]}, {"command": [*SLEEP, "more"]}]
 )
-def test_what_was_started_with_something_else_is_replaced(home: Path, changes: dict[str, object]) -> None:
+def test_what_was_started_with_something_else_is_replaced(home: Path, changes: dict[str, Any]) -> None:
     ensure(home, _part(), threading.Event())
     pid = _pid(home)
     assert ensure(home, _part(**changes), threading.Event()) == "restarted"
@@ -69,8 +70,7 @@ def test_what_runs_but_never_answers_is_replaced(home: Path) -> None:
     ensure(home, _part(), threading.Event())
     deaf = _pid(home)
     assert (
-        ensure(home, _part(lambda record: record.pid != deaf, patience_seconds=0.3), threading.Event())
-        == "restarted"
+        ensure(home, _part(lambda record: record.pid != deaf, patience_seconds=0.3), threading.Event()) == "restarted"
     )
     assert _pid(home) != deaf
 

@@ -21,7 +21,9 @@ from storage.platform_processes.errors import PlatformError
 from storage.platform_processes.records import MARK, Record, is_alive
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)"
 PARENT += "; print('parent', flush=True); time.sleep(600)"
 

@@ -91,9 +91,7 @@ def python_for(uid: int) -> list[str]:
             continue
         if tried.returncode == 0:
             return [python]
-    if setpriv := shutil.which(
-        "setpriv"
-    ):  # may read and execute everything, and is an ordinary user otherwise
+    if setpriv := shutil.which("setpriv"):  # may read and execute everything, and is an ordinary user otherwise
         reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
         return [setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *reading, sys.executable]
     pytest.skip("no Python that another account can execute")

@@ -25,9 +25,7 @@ def a_name(server: PostgresServer) -> Iterator[str]:
         yield name
     finally:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
@@ -92,15 +90,12 @@ def test_waits_for_a_template_in_use(postgres_server: PostgresServer) -> None:
         session = psycopg.connect(template)
         answers: list[bool] = []
         waiting = threading.Thread(
-            target=lambda: answers.append(
-                ensure_database(postgres_server.url("postgres"), name, template=source)
-            )
+            target=lambda: answers.append(ensure_database(postgres_server.url("postgres"), name, template=source))
         )
         waiting.start()
         while (
             session.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'gatehouse' AND query LIKE 'CREATE "
-                "DATABASE%'"
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'gatehouse' AND query LIKE 'CREATE DATABASE%'"
             ).fetchone()
             is None
         ):

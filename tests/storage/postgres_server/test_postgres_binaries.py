@@ -33,9 +33,7 @@ def imitate(prefix: Path, version: str, *, trgm: bool = True, broken: bool = Fal
     directory.mkdir(parents=True)
     for program in ("postgres", "initdb"):
         script = directory / program
-        script.write_text(
-            "#!/nowhere\n" if broken else f"#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n"
-        )
+        script.write_text("#!/nowhere\n" if broken else f"#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n")
         script.chmod(0o755)
     extensions = prefix / "share" / "extension"
     extensions.mkdir(parents=True)
@@ -76,9 +74,7 @@ def test_newest_system_package_with_the_extension_wins(only_system_packages: Pat
     assert choose(None, major=15, cluster=Path("/")).version == "15.4"
 
 
-def test_the_path_comes_last(
-    only_system_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_path_comes_last(only_system_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = imitate(tmp_path / "opt", "16.3")
     links = tmp_path / "links"
     links.mkdir()

@@ -74,11 +74,15 @@ def test_orphan_that_notices_nothing_is_ended(lasting_home: Path) -> None:
         asking = threading.Thread(target=run_for_ever, args=(busy,))
         asking.start()
         eventually(lambda: "SELECT" in " ".join(orphan.cmdline()), "the query runs")
-        os.kill(server.pid, signal.SIGKILL)
-        again = start(lasting_home)
-        asking.join()
-    assert again.pid != server.pid
-    assert not alive(orphan)
+        try:
+            os.kill(server.pid, signal.SIGKILL)
+            again = start(lasting_home)
+            assert again.pid != server.pid
+            assert not alive(orphan)
+        finally:
+            if alive(orphan):
+                orphan.kill()
+            asking.join()
 
 
 def alive(process: psutil.Process) -> bool:
@@ -87,9 +91,7 @@ def alive(process: psutil.Process) -> bool:
 
 def run_for_ever(connection: psycopg.Connection) -> None:
     with pytest.raises(psycopg.OperationalError):
-        connection.execute(
-            "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
-        )
+        connection.execute("SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b")
 
 
 @contextmanager

@@ -140,8 +140,7 @@ def test_five_racing_first_starts_make_one_server(postgres_home: Path) -> None:
     """Also in a home whose path a shell would read otherwise."""
     home = postgres_home / 'it\'s $HOME; "é" `x`'
     starters = [
-        subprocess.Popen(command("start", home), env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
-        for _ in range(5)
+        subprocess.Popen(command("start", home), env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(5)
     ]
     answers = {starter.communicate(timeout=120)[0] for starter in starters}
     assert len(answers) == 1
@@ -224,9 +223,7 @@ def test_lock_falls_with_its_holder(lasting_home: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        waiting = subprocess.Popen(
-            command("start", lasting_home), env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-        )
+        waiting = subprocess.Popen(command("start", lasting_home), env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
         eventually(lambda: str(lock) in opened_by(waiting.pid), "the second starter has come to the lock")
         assert running(lasting_home) is None
         holder.kill()
