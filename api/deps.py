@@ -21,6 +21,7 @@ from storage.queries.registry import is_id
 _bearer = HTTPBearer(auto_error=False, description="A token from `POST /api/v1/auth/login`.")
 
 
+# All dependencies are coroutines: FastAPI would run plain functions in a thread, at ten times their own cost.
 async def platform_of(request: Request) -> Platform:
     found: Platform = request.app.state.platform
     return found
@@ -36,15 +37,13 @@ PoolDep = Annotated[AsyncConnectionPool, Depends(pool_of)]
 
 
 async def current_principal(
-    request: Request,
-    platform: PlatformDep,
-    pool: PoolDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
     """The caller. Every route has this dependency or stands in the list of public ones; a test insists."""
     if credentials is None:
         raise AuthenticationFailed("Send `Authorization: Bearer <token>`.")
-    found = await people.principal(pool, token_mac(credentials.credentials, platform.token_key))
+    state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
+    found = await people.principal(state.pool, token_mac(credentials.credentials, state.platform.token_key))
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     request.state.principal = found

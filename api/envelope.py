@@ -52,7 +52,7 @@ def success(
             b',"pagination":',
             pagination,
             b',"links":',
-            orjson.dumps({"self": request.url.path, **(links or {})}),
+            orjson.dumps({"self": request.scope["path"], **(links or {})}),
             b',"metadata":',
             _metadata(request),
             b"}",
@@ -79,7 +79,7 @@ def listed(request: Request, page: Page) -> Response:
     links = {}
     if page.next_token:
         query = [(k, v) for k, v in request.query_params.multi_items() if k not in ("nextToken", "page")]
-        links["next"] = f"{request.url.path}?{urlencode([*query, ('nextToken', page.next_token)])}"
+        links["next"] = f"{request.scope['path']}?{urlencode([*query, ('nextToken', page.next_token)])}"
     return success(request, page.items, links=links, pagination=orjson.dumps(pagination))
 
 
@@ -103,7 +103,7 @@ def failure(
             "details": dict(details or {}),
             "retryable": retryable,
             "traceId": state.get("request_id"),
-            "context": {"method": request.method, "path": request.url.path},
+            "context": {"method": request.method, "path": request.scope["path"]},
             "documentation": f"/docs#errors-{code}",
         },
     }

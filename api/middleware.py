@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 import time
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.composition import new_id
 
 JSON_LIMIT = 1024 * 1024  # bytes; uploads are streams with a limit of their own
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "script-src 'self'; frame-ancestors 'none'",
-}
+_HEADERS = (  # as they are sent; a response that names one itself keeps its own value
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        b"script-src 'self'; frame-ancestors 'none'",
+    ),
+)
 
 
 class CallContext:
@@ -44,10 +46,10 @@ class CallContext:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                answer["X-Request-Id"] = request_id
-                for name, value in _HEADERS.items():
-                    answer.setdefault(name, value)
+                given = message.get("headers", ())
+                named = {name for name, _ in given}
+                ours = (header for header in _HEADERS if header[0] not in named)
+                message["headers"] = [*given, (b"x-request-id", request_id.encode()), *ours]
             await send(message)
 
         streams = headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json"

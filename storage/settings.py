@@ -63,6 +63,10 @@ class Settings:
     def artifact_directory(self) -> Path:
         return self.home / "artifacts"
 
+    @property
+    def scratch_directory(self) -> Path:
+        return self.home / "scratch"
+
     @classmethod
     def load(cls, environment: Mapping[str, str], home: Path | None = None) -> Settings:
         """Raises SettingsError for a value of the wrong shape. Touches nothing on disk."""

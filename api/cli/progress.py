@@ -46,8 +46,8 @@ class Lines:
     def finish(self, what: str, outcome: str) -> None:
         self._say(f"{what}: {outcome} ({time.monotonic() - self._begun[what]:.1f} s)")
 
-    def fail(self, what: str) -> None:
-        self._say(f"{what}: failed")
+    def fail(self, what: str, outcome: str) -> None:
+        self._say(f"{what}: {outcome}")
 
     def _say(self, line: str) -> None:
         with self._speaking:
@@ -67,7 +67,7 @@ class Spinners:
     def finish(self, what: str, outcome: str) -> None:
         self._progress.update(self._tasks[what], completed=1, outcome=outcome)
 
-    def fail(self, what: str) -> None:
+    def fail(self, what: str, outcome: str) -> None:
         task = self._tasks[what]
-        self._progress.update(task, outcome="[red]failed")
+        self._progress.update(task, outcome=f"[red]{outcome}")
         self._progress.stop_task(task)

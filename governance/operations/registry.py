@@ -121,8 +121,9 @@ def update_metadata(
     call.requires(DEVELOPERS, "Changing metadata")
     wanted = checked_metadata(metadata)
     with uow:
+        repeated = call.repeated(uow)
         current = uow.versions.get(model_id, version)
-        if call.repeated(uow):
+        if repeated:
             return current
         locked = uow.versions.lock(current.id)[current.id]
         _editable(locked)

@@ -163,16 +163,17 @@ def settle(
 def _lock_versions(
     uow: UnitOfWork, request: TransitionRequest, transition: Transition
 ) -> tuple[ModelVersion, ModelVersion | None]:
-    """The version and the other one that moves along, locked; the model first when production is at stake."""
+    """The version and the other one that moves along, locked.
+
+    The model comes first: what serves where, in production and in staging, changes one move at a time.
+    """
     companion: ModelVersion | None = None
-    if transition.name in COMPANION_EDGES:
+    if transition.target is not None:
         uow.models.lock(request.model_id)
-        if transition.name is TransitionName.ROLLBACK:
-            companion = uow.versions.to_restore(request.model_id)
-        else:
-            companion = uow.versions.in_production(request.model_id)
-    elif transition.environment == "production" or VersionState.PRODUCTION in transition.sources:
-        uow.models.lock(request.model_id)
+    if transition.name is TransitionName.ROLLBACK:
+        companion = uow.versions.to_restore(request.model_id)
+    elif transition.name in COMPANION_EDGES:
+        companion = uow.versions.in_production(request.model_id)
     ids = [request.version_id, *([companion.id] if companion else [])]
     locked = uow.versions.lock(*ids)
     return locked[request.version_id], locked[companion.id] if companion else None

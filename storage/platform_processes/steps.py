@@ -14,7 +14,7 @@ class Steps(Protocol):
 
     def begin(self, what: str) -> None: ...
     def finish(self, what: str, outcome: str) -> None: ...
-    def fail(self, what: str) -> None: ...
+    def fail(self, what: str, outcome: str) -> None: ...
 
 
 class Unseen:
@@ -26,7 +26,7 @@ class Unseen:
     def finish(self, what: str, outcome: str) -> None:
         pass
 
-    def fail(self, what: str) -> None:
+    def fail(self, what: str, outcome: str) -> None:
         pass
 
 
@@ -44,9 +44,9 @@ def step(steps: Steps, what: str) -> Iterator[Outcome]:
     try:
         yield outcome
     except AbandonedError:
-        steps.finish(what, "not waited for")
+        steps.fail(what, "not waited for")
         raise
     except BaseException:
-        steps.fail(what)
+        steps.fail(what, "failed")
         raise
     steps.finish(what, outcome.words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +12,6 @@ from psycopg.conninfo import make_conninfo
 
 from storage.postgres_server.server import PostgresUnavailable
 
-_PATIENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 15
 
 
@@ -22,24 +20,12 @@ def ensure_database(server_url: str, name: str, *, template: str | None = None) 
 
     Any number of callers may race; one of them creates. The URL may name any database of the server,
     existing or not, and an SQLAlchemy driver (postgresql+psycopg://). An existing database needs no right to
-    create databases. `template` is copied with its contents; it must have no other session, for which this
-    waits up to 30 s. Raises PostgresUnavailable, without the URL's password in its message.
+    create databases. `template` is copied with its contents; PostgreSQL waits 5 s for other sessions on it to
+    end. Raises PostgresUnavailable, without the URL's password in its message.
     """
     url = re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", server_url)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
     with _maintenance(url, name) as connection:
-        while True:
-            if _exists(connection, name):
-                return False
-            try:
-                return _create(connection, name, template)
-            except errors.ObjectInUse as error:  # somebody is connected to the template, often for a moment only
-                if time.monotonic() > deadline:
-                    raise PostgresUnavailable(
-                        f"Cannot create the database {name!r}: {error.diag.message_primary} "
-                        f"({error.diag.message_detail}). Close the other sessions and try again."
-                    ) from error
-                time.sleep(0.05)
+        return not _exists(connection, name) and _create(connection, name, template)
 
 
 def _exists(connection: psycopg.Connection, name: str) -> bool:
@@ -54,8 +40,6 @@ def _create(connection: psycopg.Connection, name: str, template: str | None) -> 
         connection.execute(statement)
     except (errors.DuplicateDatabase, errors.UniqueViolation):
         return False  # another caller was faster; at the very same moment the catalogue's index says so
-    except errors.ObjectInUse:
-        raise
     except errors.InsufficientPrivilege as error:
         user = connection.info.user
         raise PostgresUnavailable(

@@ -47,10 +47,9 @@ def postmaster(data: Path, name: str) -> Postmaster | None:
 
 
 def _is_of(pid: int, data: Path, name: str) -> bool:
+    """Whether `pid` is a live process of this cluster. A zombie has no title any more."""
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
         words = process.cmdline()
         if f"cluster_name={name}" in words or " ".join(words).startswith(f"postgres: {name}"):
             return True

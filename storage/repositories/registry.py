@@ -61,7 +61,8 @@ class ModelRepository:
 
     def _one(self, model_id: str, *, lock: bool) -> Model:
         query = select(models).where(models.c.id == model_id)
-        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        # "No key": rows that refer to this one may be added meanwhile, or two that added some would block each other.
+        row = self._connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
         if row is None:
             raise NotFound("model", model_id)
         return Model(
@@ -119,7 +120,8 @@ class VersionRepository:
 
     def lock(self, *version_ids: str) -> dict[str, ModelVersion]:
         query = select(*_VERSION).where(versions.c.id.in_(version_ids)).order_by(versions.c.id)
-        found = {row.id: _version(row) for row in self._connection.execute(query.with_for_update())}
+        locking = query.with_for_update(key_share=True)  # as with models
+        found = {row.id: _version(row) for row in self._connection.execute(locking)}
         for missing in set(version_ids) - set(found):
             raise NotFound("version", missing)
         return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from api.cli.demo.client import PlatformGone, Stopped, Wire
+from api.cli.demo.client import PATIENCE, PlatformGone, Stopped, Wire
 from api.cli.demo.faces import face_for, live
 from api.cli.demo.overview import Addresses, addresses, print_addresses, print_versions
 from api.cli.demo.plot import Demo
@@ -32,15 +32,17 @@ def run(
     console: Console,
     as_json: bool,
     state_file: Path | None = None,
+    patience: float = PATIENCE,
 ) -> int:
     """0 when every expected outcome happened, 1 otherwise, with what did not happen.
 
     `state_file` keeps the names and passwords of the demo's people for the next run; without it, and when it
-    was lost, a run creates people of its own. `as_json` prints one JSON document and nothing else.
+    was lost, a run creates people of its own. `as_json` prints one JSON document and nothing else. `patience`:
+    seconds without a usable answer after which the platform counts as gone.
     """
     begun = time.monotonic()
     story = Story(face_for(console, as_json=as_json))
-    wire, runs = Wire(api_url), PrefectRuns(dashboard_url)
+    wire, runs = Wire(api_url, patience=patience), PrefectRuns(dashboard_url)
     demo = Demo(wire, runs, story, admin_token, state_file)
     trouble: str | None = None
     try:
@@ -50,11 +52,11 @@ def run(
             finally:
                 story.finish()
     except PlatformGone as gone:
-        trouble = str(gone)
+        trouble = f"{gone} `gatehouse status` tells what runs."
     except Stopped:
         trouble = "The demo was ended early."
     except Broken as broken:
-        trouble = f"The demo could not begin: {broken}"
+        trouble = f"The demo could not go on after: {broken}"
     finally:
         wire.stopping.set()
         wire.close()

@@ -123,7 +123,8 @@ class Caller:
         self._auth = {"Authorization": f"Bearer {token}"}
 
     def get(self, path: str, **params: str | int) -> Answer:
-        return self.wire.call("GET", path, headers=self._auth, params=params)
+        # No parameters means the address as it is: an empty mapping would strip the query of a `next` link.
+        return self.wire.call("GET", path, headers=self._auth, params=params or None)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         return self.wire.call("POST", path, headers=self._writing(), json=body)

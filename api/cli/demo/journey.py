@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from api.cli.demo.catalogue import Registered
@@ -33,7 +33,7 @@ Json = Mapping[str, Any]
 
 
 class Journey:
-    """`chapter` may change while the version travels: each part of its way is told where it belongs."""
+    """`chapter` is where its steps are told."""
 
     def __init__(self, cast: Cast, model: Registered, version: str, chapter: Chapter) -> None:
         self.cast = cast
@@ -192,22 +192,24 @@ class Journey:
             step.table = difference_rows(difference)
 
     def resume_without_approval(self, request: Json, runs: PrefectRuns) -> Json:
-        """Resume the flow run past us. It looks again, finds no approval and waits on. Raises Broken."""
-        run = str(request["flowRunId"])
-        name = "somebody presses Resume in Prefect"
-        with self._step(name, "the request still waits, with no approval") as step:
-            step.request_id = request["id"]
+        """Resume the flow run past us: it looks again, finds no approval and waits on.
+
+        The request as it is then; people can still decide about it when this step did not go as expected.
+        """
+        expected = "the request still waits, with no approval"
+        with suppress(Broken), self._step("somebody presses Resume in Prefect", expected) as step:
+            step.request_id, run = request["id"], str(request["flowRunId"])
             before, state = self._parked(step, runs, run), self.state()
             said = runs.resume(run)
             self._parked(step, runs, run, after=before.id)
-            found = self.read(request["id"])
-            unmoved = self.state() == state and found["status"] == "awaiting_approval" and not found["approvals"]
+            found, state_now = self.read(request["id"]), self.state()
+            waits = found["status"] == "awaiting_approval" and not found["approvals"] and state_now == state
             step.went(
                 f"Prefect said {said}; the run looked again and waits on: {found['status']}, "
-                f"{len(found['approvals'])} approvals, version still {self.state()}",
-                ok=said == "ACCEPT" and unmoved,
+                f"{len(found['approvals'])} approvals, version still {state_now}",
+                ok=said == "ACCEPT" and waits,
             )
-        return found
+        return self.read(request["id"])
 
     def _parked(self, step: Step, runs: PrefectRuns, run: str, *, after: str = "") -> RunState:
         """The run once it is suspended, in another state than `after`. Raises Broken."""

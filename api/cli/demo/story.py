@@ -57,6 +57,7 @@ class Step:
             "requestId": self.request_id,
             "dashboard": self.dashboard,
             "reasons": list(self.reasons),
+            "table": [list(row) for row in self.table],
         }
 
 
@@ -154,7 +155,8 @@ class Chapter:
         except Broken:
             raise
         except (PlatformGone, Stopped) as error:
-            step.went(str(error) or "ended early", ok=False)
+            gone = isinstance(error, PlatformGone)
+            step.went("the platform did not answer" if gone else "ended early", ok=False)
             raise
         except Refused as error:
             step.went(error.answer.summary, ok=False, reasons=_problems(error))

@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.fixtures.prefect_server import PrefectServer
+from tests.fixtures.prefect_server import PrefectServer, prefect_server
 from tests.flows.worker.orchestrator import Orchestrator, eventually
 from tests.flows.worker.processes import WorkerProcess
+
+__all__ = ["prefect_server"]  # a fixture, found by pytest here
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -16,7 +16,7 @@ FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, seconds: float = 60.0) -> T:
+def eventually(condition: Callable[[], T], *, seconds: float = 120.0) -> T:
     """Wait until the condition is true and return what it gave. Fails after the deadline."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

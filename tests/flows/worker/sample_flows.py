@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +61,12 @@ async def talkative(lines: int) -> None:
     for line in range(lines):
         get_run_logger().info("line %s", line)
     emit_event("sample.finished", {"prefect.resource.id": "sample.talkative"})
+
+
+@flow
+async def unobserved() -> None:
+    """Prefect would watch from another thread whether somebody suspends the run."""
+    assert not [thread for thread in threading.enumerate() if "observer" in thread.name]
 
 
 @flow

@@ -46,6 +46,22 @@ def test_a_cancelled_run_that_is_retried_runs(
     eventually(lambda: orchestrator.state(run)["type"] == "COMPLETED")
 
 
+def test_cancel_between_claim_and_start_keeps_the_flow_from_beginning(
+    start_worker: StartWorker, orchestrator: Orchestrator, tmp_path: Path
+) -> None:
+    """The fork server is held, so that the claimed run has no process yet when Cancel comes."""
+    own = start_worker(spares=0)
+    fork_server = own.fork_server()
+    fork_server.suspend()
+    run = orchestrator.run_sample("waiting", own.pool, folder=str(tmp_path))
+    eventually(lambda: orchestrator.state(run)["name"] == "Submitting")
+    orchestrator.cancel(run)
+    assert orchestrator.state(run)["type"] == "CANCELLING"
+    fork_server.resume()
+    assert orchestrator.ended(run)["type"] == "CANCELLED"
+    assert not (tmp_path / "started").exists()
+
+
 DEAF = """
 import anyio
 from flows.worker.entry import main

@@ -28,9 +28,7 @@ def test_a_flow_runs_in_a_process_of_its_own(
     eventually(lambda: not any(pid_is_running(pid) for pid in pids))
 
 
-def test_spares_have_called_the_warm_up_hook(
-    worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
-) -> None:
+def test_spares_have_called_the_warm_up_hook(worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path) -> None:
     eventually(lambda: len(worker.fork_server().children()) >= 2)
     run = orchestrator.run_sample("three_tasks", worker.pool, folder=str(tmp_path))
     assert orchestrator.ended(run)["type"] == "COMPLETED"
@@ -44,6 +42,10 @@ def test_every_log_line_and_event_of_a_run_arrives(worker: WorkerProcess, orches
     eventually(lambda: lines <= set(orchestrator.log_messages(run)))
     filter_ = {"event": {"name": ["sample.finished"]}, "related": {"id": [f"prefect.flow-run.{run}"]}}
     assert eventually(lambda: orchestrator.post("/events/filter", filter=filter_)["events"])
+
+
+def test_no_run_pays_for_watching_whether_it_is_suspended(worker: WorkerProcess, orchestrator: Orchestrator) -> None:
+    assert orchestrator.ended(orchestrator.run_sample("unobserved", worker.pool))["type"] == "COMPLETED"
 
 
 def test_an_exception_is_a_failed_run(worker: WorkerProcess, orchestrator: Orchestrator) -> None:
@@ -68,18 +70,14 @@ def test_a_flow_that_cannot_be_loaded_is_a_crash_that_says_so(
     assert entrypoint in state["message"]
 
 
-def test_what_a_run_leaves_running_is_killed(
-    worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
-) -> None:
+def test_what_a_run_leaves_running_is_killed(worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path) -> None:
     run = orchestrator.run_sample("bearing", worker.pool, folder=str(tmp_path), wait=False)
     assert orchestrator.ended(run)["type"] == "COMPLETED"
     orphan = pid_in(tmp_path / "orphan")
     eventually(lambda: not pid_is_running(orphan))
 
 
-def test_no_more_runs_at_once_than_the_limit(
-    worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
-) -> None:
+def test_no_more_runs_at_once_than_the_limit(worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path) -> None:
     """Three slots, five runs: three start, the others stay scheduled, and each that ends lets the next one in."""
     deployment = orchestrator.deploy(f"{SAMPLES}.waiting", worker.pool)
     folders = [tmp_path / str(number) for number in range(5)]

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import psycopg
-
 from governance.audit.event import AuditEvent
 from governance.evaluations import Evaluation, EvaluationStatus
 from governance.evidence import Evidence
@@ -160,8 +158,10 @@ def stored(registry: RegistryUnderTest, request: TransitionRequest) -> Transitio
 
 
 def query(registry: RegistryUnderTest, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    with psycopg.connect(registry.settings.database_url) as connection:
-        return connection.execute(statement.encode(), values).fetchall()
+    """Hand-written SQL, committed, on a pooled connection since making one costs more than most tests."""
+    with registry.platform.engine.begin() as connection:
+        answer = connection.exec_driver_sql(statement, values)
+        return [tuple(row) for row in answer] if answer.returns_rows else []
 
 
 def events(registry: RegistryUnderTest, identifier: str | None = None) -> list[AuditEvent]:

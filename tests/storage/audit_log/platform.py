@@ -65,9 +65,7 @@ class AuditedPlatform:
     def recorded_ids(self) -> list[str]:
         """The ids of the events in the log, in its order."""
         with psycopg.connect(self.dsn) as connection:
-            rows = connection.execute(
-                "select entry::jsonb ->> 'id' from audit_entries order by seq"
-            ).fetchall()
+            rows = connection.execute("select entry::jsonb ->> 'id' from audit_entries order by seq").fetchall()
         return [row[0] for row in rows]
 
     def execute(self, statement: str, *parameters: object) -> None:

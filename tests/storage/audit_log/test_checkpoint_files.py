@@ -72,9 +72,7 @@ def test_a_reader_sees_the_log_as_it_was_when_it_looked(files: CheckpointFiles) 
     assert list(files.notes(snapshot.log_bytes)) == NOTES[:2]
 
 
-def test_power_lost_within_a_record_leaves_the_log_without_it(
-    files: CheckpointFiles, log: Path, newest: Path
-) -> None:
+def test_power_lost_within_a_record_leaves_the_log_without_it(files: CheckpointFiles, log: Path, newest: Path) -> None:
     """For lengths all over the torn record, also none at all, and for the first record of a log."""
     record = f"{NOTES[2]}\n".encode()
     for whole in (NOTES[:2], []):
@@ -107,9 +105,7 @@ def test_death_before_the_first_file_is_made_good(files: CheckpointFiles, log: P
         assert newest.read_text() == NOTES[0]
 
 
-def test_a_file_that_no_crash_explains_is_left_as_evidence(
-    files: CheckpointFiles, log: Path, newest: Path
-) -> None:
+def test_a_file_that_no_crash_explains_is_left_as_evidence(files: CheckpointFiles, log: Path, newest: Path) -> None:
     write(files, *NOTES[:3])
     log.write_text(f"{NOTES[0]}\n")
     with files.writing() as writer:

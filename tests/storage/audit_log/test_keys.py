@@ -110,9 +110,7 @@ def test_files_without_a_key_are_refused_and_kept(tmp_path: Path, content: bytes
 
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "signing.key"
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(pem)
     path.chmod(0o600)
     with pytest.raises(KeyFileError, match="Ed25519"):

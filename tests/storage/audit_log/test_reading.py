@@ -89,9 +89,7 @@ def test_verification_writes_nothing(sealed: AuditedPlatform) -> None:
     for path in sealed.directory.iterdir():
         path.chmod(0o444)
     with psycopg.connect(sealed.dsn, autocommit=True) as connection:
-        connection.execute(
-            "alter database " + connection.info.dbname + " set default_transaction_read_only = on"
-        )
+        connection.execute("alter database " + connection.info.dbname + " set default_transaction_read_only = on")
     assert sealed.verify().ok
     assert {path.name: path.read_bytes() for path in sealed.directory.iterdir()} == before
 
@@ -122,9 +120,7 @@ def test_an_authentic_entry_that_was_replayed_is_named(sealed: AuditedPlatform) 
         ("update audit_entries set leaf = 'short', mac = '', chain = repeat('x', 500)::bytea", Kind.EDITED),
     ],
 )
-def test_rows_that_the_constraints_forbid_are_named_too(
-    sealed: AuditedPlatform, statement: str, kind: Kind
-) -> None:
+def test_rows_that_the_constraints_forbid_are_named_too(sealed: AuditedPlatform, statement: str, kind: Kind) -> None:
     """The owner of the tables can drop constraints; the judgement must not stumble over what is there."""
     sealed.execute("alter table audit_entries drop constraint audit_entries_pkey")
     for column in ("seq", "entry", "leaf", "mac", "chain"):

@@ -53,9 +53,7 @@ def mortal_sequencers(platform: AuditedPlatform) -> Iterator[MortalSequencers]:
         str(platform.directory),
     ]
     root = Path(__file__).parents[3]
-    with subprocess.Popen(
-        command, cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield MortalSequencers(process)
         finally:
@@ -214,9 +212,7 @@ def kill_database_under_load(home: Path, directory: Path, kills: int) -> None:
         must_be_whole(platform, writers.acknowledged, writers.unknown)
 
 
-def test_a_killed_database_interrupts_the_sequencers_but_does_not_end_them(
-    postgres_home: Path, tmp_path: Path
-) -> None:
+def test_a_killed_database_interrupts_the_sequencers_but_does_not_end_them(postgres_home: Path, tmp_path: Path) -> None:
     kill_database_under_load(postgres_home, tmp_path / "audit", 1)
 
 

@@ -35,9 +35,7 @@ def stored(connection: psycopg.Connection[Any]) -> list[Entry]:
 
 
 @contextmanager
-def tampered(
-    platform: AuditedPlatform, case: Tampered, before: list[Entry]
-) -> Iterator[psycopg.Connection[Any]]:
+def tampered(platform: AuditedPlatform, case: Tampered, before: list[Entry]) -> Iterator[psycopg.Connection[Any]]:
     """A transaction in which the log is as `case` says; only rows that differ are touched."""
     with psycopg.connect(platform.dsn) as connection:
         for table in ("audit_entries", "audit_head"):

@@ -1,0 +1,331 @@
+"""No change without its entry, and no entry without its change: both are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from governance.operations import evaluations, inspections, launching, people, policies, registry, settling
+from governance.operations.transitions import decide, withdraw
+from governance.people import Role
+from storage.composition import new_id
+from tests.fixtures.registries import shared_registry
+from tests.fixtures.registry import METADATA, RegistryUnderTest
+from tests.governance.operations.situations import (
+    REASON,
+    bring,
+    carry_out,
+    events,
+    evidence_of,
+    in_production,
+    model_with_version,
+    parked,
+    query,
+    results,
+    suite,
+)
+
+__all__ = ["shared_registry"]
+
+Act = Callable[[], object]
+
+
+def contents(r: RegistryUnderTest) -> dict[str, Any]:
+    """A digest of every table but the audit log's."""
+    names = query(
+        r,
+        """select tablename from pg_tables where schemaname = 'public'
+           and tablename not like 'audit%%' and tablename <> 'alembic_version'""",
+    )
+    return {
+        name: query(r, f"select count(*), md5(string_agg(t::text, ';' order by t::text)) from {name} t")
+        for (name,) in names
+    }
+
+
+def create_model(r: RegistryUnderTest) -> Act:
+    return r.model
+
+
+def create_version(r: RegistryUnderTest) -> Act:
+    return partial(r.version, r.model(), weights=None)
+
+
+def attach(r: RegistryUnderTest) -> Act:
+    model = r.model()
+    r.version(model, weights=None)
+    return partial(r.attach, model, "1.0.0", b"w")
+
+
+def replace_artifact(r: RegistryUnderTest) -> Act:
+    model = r.model()
+    r.version(model)
+    return partial(r.attach, model, "1.0.0", b"other", replace=True)
+
+
+def update_metadata(r: RegistryUnderTest) -> Act:
+    model = r.model()
+    r.version(model, weights=None)
+    return lambda: registry.update_metadata(r.unit(), r.call(r.dev), model, "1.0.0", {**METADATA, "n": 1}, None)
+
+
+def create_dataset(r: RegistryUnderTest) -> Act:
+    return lambda: evaluations.create_dataset(
+        r.unit(), r.call(r.dev), name=new_id(), group="lab", kind="csv", sha256="a" * 64, size=1
+    )
+
+
+def create_suite(r: RegistryUnderTest) -> Act:
+    model = r.model()
+    suite(r, model)
+    (dataset,) = query(r, "select id::text from datasets")[0]
+    new = evaluations.NewSuite(
+        model, "other", dataset, "regression", "y", None, ["r2"], {"r2": {"min": 0.5}}, 0.1, None
+    )
+    return lambda: evaluations.create_suite(r.unit(), r.call(r.dev), new)
+
+
+def create_user(r: RegistryUnderTest) -> Act:
+    return lambda: r.person(new_id(), Role.DEVELOPER, "risk")
+
+
+def change_access(r: RegistryUnderTest) -> Act:
+    person = r.person(new_id(), Role.APPROVER, "risk")
+    return lambda: people.change_access(
+        r.unit(), r.call(r.admin), person.id, role="developer", groups=["x"], active=False
+    )
+
+
+def issue_token(r: RegistryUnderTest) -> Act:
+    return lambda: people.issue_token(
+        r.unit(), r.call(r.dev), user_id=r.dev.id, mac=new_id().encode(), label="ci", life=timedelta(days=1)
+    )
+
+
+def revoke_token(r: RegistryUnderTest) -> Act:
+    token, _ = people.issue_token(
+        r.unit(), r.call(r.dev), user_id=r.dev.id, mac=new_id().encode(), label="ci", life=timedelta(days=1)
+    )
+    return lambda: people.revoke_token(r.unit(), r.call(r.dev), token)
+
+
+def publish_policy(r: RegistryUnderTest) -> Act:
+    return lambda: policies.publish(r.unit(), r.call(r.admin), "completeness", {"minimum_description": 5})
+
+
+def record_inspection(r: RegistryUnderTest) -> Act:
+    found = {"format": "onnx", "safe": True, "reason": "valid"}
+    return lambda: inspections.record_inspection(r.unit(), r.call(None), "b" * 64, found)
+
+
+def open_request(r: RegistryUnderTest) -> Act:
+    return partial(r.open, model_with_version(r), "1.0.0", "submit")
+
+
+def open_evaluation(r: RegistryUnderTest) -> Act:
+    return partial(r.open, model_with_version(r), "1.0.0", "evaluate")
+
+
+def begin(r: RegistryUnderTest) -> Act:
+    request = r.open(model_with_version(r), "1.0.0", "evaluate")
+    return lambda: settling.begin(r.unit(), r.call(None), request.id, new_id())
+
+
+def park(r: RegistryUnderTest) -> Act:
+    model = model_with_version(r)
+    bring(r, model, "1.0.0", "evaluate")
+    request = r.open(model, "1.0.0", "approve_staging")
+    return partial(r.approve, request)
+
+
+def approve(r: RegistryUnderTest) -> Act:
+    request = parked(r)
+    digest = evidence_of(r, request).digest
+    return lambda: decide(r.unit(), r.call(r.grace), request.id, decision="approve", comment="", evidence_digest=digest)
+
+
+def reject(r: RegistryUnderTest) -> Act:
+    request = parked(r)
+    digest = evidence_of(r, request).digest
+    return lambda: decide(
+        r.unit(), r.call(r.grace), request.id, decision="reject", comment="no", evidence_digest=digest
+    )
+
+
+def take_back(r: RegistryUnderTest) -> Act:
+    request = r.open(model_with_version(r), "1.0.0", "evaluate")
+    return lambda: withdraw(r.unit(), r.call(r.dev), request.id, "")
+
+
+def relaunch(r: RegistryUnderTest) -> Act:
+    request = r.open(model_with_version(r), "1.0.0", "submit")
+    return lambda: launching.relaunch(r.unit, r.launcher, r.call(r.dev), request.id, "asked for")
+
+
+def apply_submission(r: RegistryUnderTest) -> Act:
+    request = r.open(model_with_version(r), "1.0.0", "submit")
+    return partial(carry_out, r, request)
+
+
+def store_results(r: RegistryUnderTest) -> Act:
+    request = r.open(model_with_version(r), "1.0.0", "evaluate")
+    return lambda: r.settle(request, evaluations=results(r, request))
+
+
+def deny(r: RegistryUnderTest) -> Act:
+    model = r.model(owners=[])
+    r.version(model)
+    return partial(r.settle, r.open(model, "1.0.0", "submit"))
+
+
+def deploy_staging(r: RegistryUnderTest) -> Act:
+    model = model_with_version(r)
+    bring(r, model, "1.0.0", "approve_staging")
+    return partial(carry_out, r, r.open(model, "1.0.0", "deploy_staging"))
+
+
+def displace(r: RegistryUnderTest) -> Act:
+    model = in_production(r, "1.0.0")
+    r.version(model, "2.0.0", weights=b"second")
+    bring(r, model, "2.0.0", "approve_production")
+    return partial(carry_out, r, r.open(model, "2.0.0", "promote_production"))
+
+
+def roll_back(r: RegistryUnderTest) -> Act:
+    model = in_production(r, "1.0.0", "2.0.0")
+    return partial(carry_out, r, r.open(model, "2.0.0", "rollback", by=r.grace, reason=REASON))
+
+
+def deprecate(r: RegistryUnderTest) -> Act:
+    model = in_production(r, "1.0.0")
+    return partial(carry_out, r, r.open(model, "1.0.0", "deprecate", by=r.grace, reason=REASON))
+
+
+MOVED, APPLIED = "version:state:changed", "request:applied"
+CASES: dict[Callable[[RegistryUnderTest], Act], list[str]] = {
+    create_model: ["model:created"],
+    create_version: ["version:created"],
+    attach: ["artifact:attached"],
+    replace_artifact: ["artifact:replaced"],
+    update_metadata: ["version:metadata:changed"],
+    create_dataset: ["dataset:created"],
+    create_suite: ["suite:created"],
+    create_user: ["user:created"],
+    change_access: ["user:access:changed"],
+    issue_token: ["token:issued"],
+    revoke_token: ["token:revoked"],
+    publish_policy: ["policy:published"],
+    record_inspection: ["content:inspected"],
+    open_request: ["request:opened"],
+    open_evaluation: ["request:opened"],
+    begin: ["request:judging"],
+    park: ["request:evidence:frozen"],
+    approve: ["request:approved"],
+    reject: ["request:rejected"],
+    take_back: ["request:withdrawn"],
+    relaunch: ["request:relaunched"],
+    apply_submission: [MOVED, APPLIED],
+    store_results: [APPLIED],
+    deny: ["request:denied"],
+    deploy_staging: [MOVED, "traffic:changed", APPLIED],
+    displace: [MOVED, MOVED, "traffic:changed", "traffic:changed", APPLIED],
+    roll_back: [MOVED, MOVED, "traffic:changed", "finding:opened", APPLIED],
+    deprecate: [MOVED, "traffic:changed", APPLIED],
+}
+
+
+@pytest.mark.parametrize("prepare", CASES, ids=lambda case: case.__name__)
+def test_without_its_entries_nothing_is_committed(
+    shared_registry: RegistryUnderTest, prepare: Callable[[RegistryUnderTest], Act]
+) -> None:
+    """The audit log cannot be written: the operation fails as a whole. Then it can: exactly these entries appear."""
+    r = shared_registry
+    act = prepare(r)
+    before, recorded = contents(r), len(events(r))
+    query(r, "alter table audit_outbox rename to audit_outbox_elsewhere")
+    with pytest.raises(Exception, match="audit_outbox"):
+        act()
+    assert contents(r) == before
+    query(r, "alter table audit_outbox_elsewhere rename to audit_outbox")
+    act()
+    assert contents(r) != before
+    new = events(r)[recorded:]
+    assert [event.action for event in new] == CASES[prepare]
+    assert all(event.at == r.at for event in new)
+
+
+def transactions_of(r: RegistryUnderTest, kind: str, identifier: str) -> set[Any]:
+    """The ids of the transactions that wrote the newest entries about a subject."""
+    return {
+        xmin
+        for (xmin,) in query(
+            r,
+            """select xmin::text from audit_outbox where entry::json -> 'subject' ->> 'kind' = %s
+               and entry::json -> 'subject' ->> 'id' = %s order by id desc limit 1""",
+            kind,
+            identifier,
+        )
+    }
+
+
+def test_every_move_is_written_by_the_transaction_of_its_entry(shared_registry: RegistryUnderTest) -> None:
+    r = shared_registry
+    model = in_production(r, "1.0.0", "2.0.0")
+    roll = r.open(model, "2.0.0", "rollback", by=r.grace, reason=REASON)
+    carry_out(r, roll)
+    rows = query(r, "select id::text, xmin::text from model_versions where model_id = %s", model)
+    assert len(rows) == 2
+    for version, written_by in rows:
+        assert transactions_of(r, "version", version) == {written_by}
+    (settled_by,) = query(r, "select xmin::text from transition_requests where id = %s", roll.id)[0]
+    assert transactions_of(r, "request", roll.id) == {settled_by}
+    assert len({written_by for _, written_by in rows} | {settled_by}) == 1, "all of it was one transaction"
+
+
+def test_each_state_that_a_version_has_had_is_entered_once(shared_registry: RegistryUnderTest) -> None:
+    """Before and after of the entries form one chain from draft to the present state, by revision too."""
+    r = shared_registry
+    model = in_production(r, "1.0.0", "2.0.0")
+    carry_out(r, r.open(model, "2.0.0", "rollback", by=r.grace, reason=REASON))
+    for version, state, revision in query(
+        r, "select id::text, state, revision from model_versions where model_id = %s", model
+    ):
+        moves = [event for event in events(r, version) if event.action == MOVED]
+        assert moves[0].before["state"] == "draft"
+        assert [m.after["state"] for m in moves[:-1]] == [m.before["state"] for m in moves[1:]]
+        assert (moves[-1].after["state"], moves[-1].after["revision"]) == (state, revision)
+        assert all(m.after["revision"] == m.before["revision"] + 1 for m in moves)
+        assert all(m.digest and m.digest.startswith("sha256:") for m in moves)
+
+
+def test_entries_say_who_did_it_and_by_which_call(shared_registry: RegistryUnderTest) -> None:
+    r = shared_registry
+    request = parked(r)
+    digest = evidence_of(r, request).digest
+    decide(r.unit(), r.call(r.grace), request.id, decision="approve", comment="fine", evidence_digest=digest)
+    carry_out(r, request)
+    by = {event.action: event.actor for event in events(r, request.id)}
+    assert (by["request:opened"].kind, by["request:opened"].name) == ("user", "dana")
+    assert (by["request:approved"].kind, by["request:approved"].id) == ("user", r.grace.id)
+    assert by["request:applied"].kind == "system"
+    approved = next(event for event in events(r, request.id) if event.action == "request:approved")
+    assert approved.digest == digest
+    assert approved.request_id == "test"
+    applied = next(event for event in events(r, request.id) if event.action == "request:applied")
+    assert {verdict["policy"] for verdict in applied.details["verdicts"]} >= {"approvals", "evaluation"}
+
+
+def test_what_changes_nothing_leaves_no_entry(shared_registry: RegistryUnderTest) -> None:
+    r = shared_registry
+    version = policies.publish(r.unit(), r.call(r.admin), "reason-given", {"minimum_characters": 9})
+    found = {"format": "onnx", "safe": True, "reason": "valid"}
+    inspections.record_inspection(r.unit(), r.call(None), "a" * 64, found)
+    before = len(events(r))
+    assert policies.publish(r.unit(), r.call(r.admin), "reason-given", {"minimum_characters": 9}) == version
+    inspections.record_inspection(r.unit(), r.call(None), "a" * 64, {**found, "safe": False})
+    assert query(r, "select safe from content_inspections where sha256 = %s", "a" * 64) == [(True,)]
+    assert len(events(r)) == before
