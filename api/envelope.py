@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from math import ceil
@@ -107,5 +108,8 @@ def failure(
             "documentation": f"/docs#errors-{code}",
         },
     }
-    content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS, default=str)
+    try:
+        content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS, default=str)
+    except orjson.JSONEncodeError:  # the caller's words are no Unicode, and we repeat them
+        content = json.dumps(body, default=str).encode()
     return Response(content, status, headers=dict(headers or {}), media_type=JSON)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.composition import new_id
@@ -25,7 +28,10 @@ _HEADERS = (  # as they are sent; a response that names one itself keeps its own
 
 
 class CallContext:
-    """Gives the call its ids and clock, and refuses JSON bodies beyond the limit while they arrive."""
+    """Gives the call its ids and clock, and refuses bodies beyond `state.body_limit` while they arrive.
+
+    Bodies are read into memory, whatever type they say they have; a handler that streams lifts the limit first.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,6 +48,7 @@ class CallContext:
             correlation_id=given if _CORRELATION.fullmatch(given) else request_id,
             started=time.perf_counter(),
             principal=None,
+            body_limit=JSON_LIMIT,
         )
 
         async def send_with_headers(message: Message) -> None:
@@ -52,22 +59,24 @@ class CallContext:
                 message["headers"] = [*given, (b"x-request-id", request_id.encode()), *ours]
             await send(message)
 
-        streams = headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json"
-        await self._app(scope, receive if streams else _limited(receive), send_with_headers)
+        await self._app(scope, _limited(receive, scope["state"]), send_with_headers)
 
 
-class BodyTooLarge(Exception):
-    """Raised inside the reading of a body; becomes 413."""
+class BodyTooLarge(HTTPException):
+    """Raised inside the reading of a body. An HTTPException, since the framework makes any other one a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, state: Mapping[str, Any]) -> Receive:
     seen = 0
 
     async def limited() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > JSON_LIMIT:
+        if state["body_limit"] is not None and seen > state["body_limit"]:
             raise BodyTooLarge
         return message
 

@@ -55,6 +55,7 @@ async def receive(request: Request, store: ArtifactStore, limit: int) -> StoredB
     digest, size = announced_digest(request), announced_size(request, limit)
     if size == 0:
         raise InvalidInput("The body is empty.")
+    request.state.body_limit = None  # the upload has its own
     upload = await run_in_threadpool(store.open_upload, limit=limit)
     try:
         gathered = bytearray()

@@ -8,7 +8,6 @@ Every method is synchronous; a caller on an event loop calls it from a thread, o
 time. Implementations are safe under concurrent use of the store; one `Upload` has one writer at a time.
 """
 
-
 from __future__ import annotations
 
 import re

@@ -111,6 +111,8 @@ def checked_suite(
             raise InvalidInput(
                 f"The threshold of {name!r} is an object with min, max or both.", details={"field": name}
             )
+        if limits.get("min", -math.inf) > limits.get("max", math.inf):
+            raise InvalidInput(f"Nothing lies within the threshold of {name!r}.", details={"field": name})
     if not 0 < margin <= 1:
         raise InvalidInput("margin must be above 0 and at most 1.", details={"field": "margin"})
     return task

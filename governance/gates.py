@@ -70,6 +70,11 @@ def decide(results: Sequence[GateResult]) -> Decision:
     blocking = [result for result in results if result.verdict.outcome != "passed"]
     if not blocking:
         return Decision("allowed", ())
-    waiting = all(result.about_people and result.verdict.outcome == "unknown" for result in blocking)
-    reasons = tuple(f"{result.title} {reason}" for result in blocking for reason in result.verdict.reasons)
-    return Decision("waiting" if waiting else "denied", reasons)
+    undecided = [result for result in blocking if result.about_people and result.verdict.outcome == "unknown"]
+    if len(undecided) == len(blocking):
+        return Decision("waiting", _reasons(undecided))
+    return Decision("denied", _reasons([result for result in blocking if result not in undecided]))
+
+
+def _reasons(results: Sequence[GateResult]) -> tuple[str, ...]:
+    return tuple(f"{result.title} {reason}" for result in results for reason in result.verdict.reasons)

@@ -84,7 +84,11 @@ class Requests(Protocol):
         at: datetime,
     ) -> None: ...
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None: ...
-    def undecided(self, *, idle_since: datetime, limit: int) -> tuple[TransitionRequest, ...]: ...
+    def undecided(
+        self, *, idle_since: datetime, limit: int, after: TransitionRequest | None
+    ) -> tuple[TransitionRequest, ...]:
+        """Those untouched since, longest first; `after` continues behind the last one of the page before."""
+
     def worked_on(self, request_id: str) -> bool:
         """Does a living process hold the lease of this request?"""
 

@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from governance import ports
 from governance.audit.event import AuditEvent
-from governance.errors import DependencyUnavailable
+from governance.errors import DependencyUnavailable, InvalidInput
 from storage.audit_log import append
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.facts import FactReader
@@ -46,7 +47,7 @@ class SqlUnitOfWork:
     def __enter__(self) -> Self:
         try:
             connection = self._engine.connect()
-        except OperationalError as error:
+        except (OperationalError, NoConnectionFree) as error:
             raise DependencyUnavailable("The database does not answer.", details={"dependency": "database"}) from error
         self._connection = connection
         self._events: list[AuditEvent] = []
@@ -73,6 +74,8 @@ class SqlUnitOfWork:
                 connection.close()  # rolls back what was not committed
             except DBAPIError:
                 connection.invalidate()
+        if isinstance(value, DataError):
+            raise InvalidInput("A value holds characters or numbers that cannot be stored.") from value
         if isinstance(value, DBAPIError) and (value.connection_invalidated or isinstance(value, OperationalError)):
             raise DependencyUnavailable("The database went away.", details={"dependency": "database"}) from value
 

@@ -30,9 +30,8 @@ class ModelRead(Read):
     updated_at: str
 
 
-class ModelDetail(Read):
-    model: ModelRead
-    versions: dict[str, int] = Field(description="How many versions are in each state.")
+class ModelDetail(ModelRead):
+    versions_by_state: dict[str, int] = Field(description="How many versions are in each state.")
 
 
 class VersionCreate(Body):

@@ -219,7 +219,8 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
                     async for event in events:
                         self._hear(event)
             except Exception as trouble:
-                _log.warning("No events, polling every %s s: %s", self._poll_seconds, trouble)
+                if pause == _FIRST_PAUSE_SECONDS:  # said once, not at every attempt
+                    _log.warning("No events, polling every %s s: %s", self._poll_seconds, trouble)
             await anyio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -274,15 +275,18 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
     async def _work(self) -> None:
         with anyio.CancelScope() as life:
             async with self, anyio.create_task_group() as self._background:
-                for duty in (self._spares.keep, self._send_heartbeats):
-                    self._background.start_soon(duty)
-                await self._introduced.wait()
-                for duty in (self._listen, self._look_for_cancellations, self._ask_for_work):
+                for duty in (self._spares.keep, self._send_heartbeats, self._work_once_introduced):
                     self._background.start_soon(duty)
                 await self._stopping.wait()
                 await self._drain()
                 life.deadline = anyio.current_time() + _FAREWELL_SECONDS
                 self._background.cancel_scope.cancel()
+
+    async def _work_once_introduced(self) -> None:
+        await self._introduced.wait()
+        async with anyio.create_task_group() as duties:
+            for duty in (self._listen, self._look_for_cancellations, self._ask_for_work):
+                duties.start_soon(duty)
 
     async def _drain(self) -> None:
         self._ask_again()  # ends that loop, as we are stopping
@@ -301,7 +305,8 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
         pause = _FIRST_PAUSE_SECONDS
         async with get_client() as client:
             while not self._stopping.is_set() and (trouble := await client.api_healthcheck()) is not None:
-                _log.warning("Waiting for the Prefect server: %s", trouble)
+                if pause == _FIRST_PAUSE_SECONDS:
+                    _log.warning("Waiting for the Prefect server: %s", trouble)
                 with anyio.move_on_after(pause):
                     await self._stopping.wait()
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

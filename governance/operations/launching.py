@@ -99,23 +99,28 @@ class Reconciled:
 def reconcile(
     new_unit: NewUnit, launcher: Launcher, call: Call, *, orphan_after: timedelta, limit: int = 200
 ) -> Reconciled:
-    """Find undecided requests that nobody works on, and start or wake them.
+    """Find undecided requests that nobody works on, and start or wake them. `limit`: requests read at a time.
 
     A run that a person cancelled stays cancelled: the request waits for `retry`, a decision or `withdraw`.
     """
-    with new_unit() as uow:
-        undecided = uow.requests.undecided(idle_since=call.at - orphan_after, limit=limit)
     done: dict[str, list[str]] = {"launched": [], "relaunched": [], "woken": [], "unreachable": []}
-    for request in undecided:
-        kind: Literal["launched", "relaunched", "woken", "unreachable"] | None
-        try:
-            kind = _reconcile_one(new_unit, launcher, call, request, orphan_after)
-        except DependencyUnavailable:
-            kind = "unreachable"
-        except RequestClosed:
-            kind = None  # settled while we looked
-        if kind:
-            done[kind].append(request.id)
+    last: TransitionRequest | None = None
+    while True:
+        with new_unit() as uow:  # all of them: many may wait for people, before the one that needs help
+            found = uow.requests.undecided(idle_since=call.at - orphan_after, limit=limit, after=last)
+        for request in found:
+            kind: Literal["launched", "relaunched", "woken", "unreachable"] | None
+            try:
+                kind = _reconcile_one(new_unit, launcher, call, request, orphan_after)
+            except DependencyUnavailable:
+                kind = "unreachable"
+            except RequestClosed:
+                kind = None  # settled while we looked
+            if kind:
+                done[kind].append(request.id)
+        if len(found) < limit:
+            break
+        last = found[-1]
     return Reconciled(**{kind: tuple(ids) for kind, ids in done.items()})
 
 

@@ -107,7 +107,7 @@ def _queue_evaluations(
             "The model has no such evaluation suite." if missing else "The model has no evaluation suite yet.",
             details={"missing": missing},
         )
-    for suite_id in suite_ids or tuple(suites):
+    for suite_id in dict.fromkeys(suite_ids or suites):
         uow.evaluations.queue(
             Evaluation(
                 id=call.new_id(),

@@ -6,7 +6,6 @@ it asks for no further credentials, so addresses live for minutes. Whoever rotat
 them.
 """
 
-
 from __future__ import annotations
 
 import hmac

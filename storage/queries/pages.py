@@ -96,9 +96,9 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
                     where {listing.key} in (select key from page order by key desc limit %(size)s)),
                (select array_agg(key order by key desc) from page),
                (select count(*) from (select 1 from {listing.source} where {condition} limit %(count_limit)s) counted)
-    """  # noqa: S608
+    """
     async with pool.connection() as connection:
-        cursor = await connection.execute(statement, values, prepare=False)  # type: ignore[arg-type]
+        cursor = await connection.execute(statement, values, prepare=False)
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101  (a select without FROM has one row)
     items, keys, total = row

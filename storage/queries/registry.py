@@ -11,9 +11,9 @@ from governance.errors import NotFound
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, like_pattern, read_page
 from storage.queries.times import iso
 
-MODEL = f"""json_build_object('id', m.id, 'name', m.name, 'group', m."group", 'description', m.description,
+_MODEL_FIELDS = f"""'id', m.id, 'name', m.name, 'group', m."group", 'description', m.description,
     'owners', m.owners, 'riskTier', m.risk_tier, 'tags', m.tags, 'createdAt', {iso("m.created_at")},
-    'updatedAt', {iso("m.updated_at")})"""
+    'updatedAt', {iso("m.updated_at")}"""
 
 ARTIFACT = f"""json_build_object('id', a.id, 'versionId', a.version_id, 'type', a.type, 'name', a.name,
     'mediaType', a.media_type, 'uri', a.uri, 'sha256', a.sha256, 'size', a.size, 'license', a.license,
@@ -25,13 +25,13 @@ VERSION = f"""json_build_object('id', v.id, 'modelId', v.model_id, 'version', v.
     'artifacts', (select coalesce(json_agg({ARTIFACT} order by a.type, a.name), '[]') from artifacts a
                   where a.version_id = v.id))"""
 
-_MODELS = Listing(MODEL, "models m", "m.id")
+_MODELS = Listing(f"json_build_object({_MODEL_FIELDS})", "models m", "m.id")
 _VERSIONS = Listing(VERSION, "model_versions v", "v.id")
 _FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId', f.version_id, 'severity', f.severity,
     'title', f.title, 'status', f.status, 'requestId', f.request_id, 'createdAt', {iso("f.created_at")})"""
 _FINDINGS = Listing(_FINDING, "findings f", "f.id")
 
-_MODEL_SQL = f"""select json_build_object('model', {MODEL}, 'versions',
+_MODEL_SQL = f"""select json_build_object({_MODEL_FIELDS}, 'versionsByState',
     (select coalesce(json_object_agg(state, n), '{{}}')
     from (select state, count(*) n from model_versions where model_id = m.id group by state) counts))::text
     from models m where m.id = %s"""

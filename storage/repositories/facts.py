@@ -15,8 +15,9 @@ from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.ports import DeploymentTarget, Policies
 from governance.requests import TransitionRequest
 
+# Named by what they are, not by the id of their row: the same bytes put back are the same evidence.
 _ARTIFACTS = """
-    (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'type', a.type, 'name', a.name, 'sha256', a.sha256,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', {label} || a.type || '/' || a.name, 'type', a.type, 'name', a.name, 'sha256', a.sha256,
             'size', a.size, 'uri', a.uri, 'license', a.license) order by a.type, a.name), '[]')
      from artifacts a where a.version_id = {version})
 """
@@ -41,7 +42,7 @@ _INCUMBENT = """
 
 _RESTORES = f"""
     (select jsonb_build_object('versionId', d.id, 'version', d.version, 'artifacts',
-        {_ARTIFACTS.format(version="d.id")})
+        {_ARTIFACTS.format(version="d.id", label="d.version || ':'")})
      from model_versions d join transition_requests r on r.id = d.last_request_id
      where d.model_id = v.model_id and d.state = 'deprecated' and r.transition = 'promote_production'
      order by d.last_request_id desc limit 1)
@@ -68,7 +69,7 @@ def _statement(transition: TransitionName) -> Any:
                 'tags', to_jsonb(m.tags)),
             'version', jsonb_build_object('id', v.id, 'version', v.version, 'commitSha', v.commit_sha,
                 'trainingJobId', v.training_job_id, 'metadata', v.metadata),
-            'artifacts', {_ARTIFACTS.format(version="v.id")},
+            'artifacts', {_ARTIFACTS.format(version="v.id", label="''")},
             'evaluations', {evaluations}, 'incumbent', {incumbent}, 'restores', {restores}, 'serving', {serving})
         from model_versions v join models m on m.id = v.model_id where v.id = :version_id
     """  # noqa: S608

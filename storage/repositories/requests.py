@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, literal, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 
@@ -149,13 +149,14 @@ class RequestRepository:
         row = self._connection.execute(query).one_or_none()
         return _request(row) if row else None
 
-    def undecided(self, *, idle_since: datetime, limit: int) -> tuple[TransitionRequest, ...]:
-        query = (
-            select(requests)
-            .where(_UNDECIDED, requests.c.updated_at <= idle_since)
-            .order_by(requests.c.updated_at)
-            .limit(limit)
-        )
+    def undecided(
+        self, *, idle_since: datetime, limit: int, after: TransitionRequest | None
+    ) -> tuple[TransitionRequest, ...]:
+        place = tuple_(requests.c.updated_at, requests.c.id)
+        query = select(requests).where(_UNDECIDED, requests.c.updated_at <= idle_since)
+        if after is not None:
+            query = query.where(place > tuple_(after.updated_at, literal(after.id, requests.c.id.type)))
+        query = query.order_by(requests.c.updated_at, requests.c.id).limit(limit)
         return tuple(_request(row) for row in self._connection.execute(query))
 
     def worked_on(self, request_id: str) -> bool:

@@ -25,6 +25,7 @@ from tests.benchmarks.telling import told
 
 NAMES = {
     "reading": "Reading over HTTP",
+    "deciding": "Deciding about a transition",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""
 

@@ -47,9 +47,7 @@ def measure(
     return {"writing": writing, "verifying": verifying, "processors": os.cpu_count()}
 
 
-def _measure_writing(
-    dsn: str, directory: Path, clients: int, processes: int, seconds: float
-) -> dict[str, Any]:
+def _measure_writing(dsn: str, directory: Path, clients: int, processes: int, seconds: float) -> dict[str, Any]:
     _create(dsn)
     stop, seen = threading.Event(), threading.Event()
     sequencer = _sequencer(dsn, directory)
@@ -141,8 +139,7 @@ def _commits(dsn: str, clients: int, processes: int, seconds: float) -> list[tup
     share = clients // processes
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = [
-            pool.submit(_process, dsn, share, number * share, begin, begin + seconds)
-            for number in range(processes)
+            pool.submit(_process, dsn, share, number * share, begin, begin + seconds) for number in range(processes)
         ]
         return [span for future in futures for span in future.result()]
 

@@ -114,7 +114,7 @@ def _model(caller: Caller, plan: ModelPlan) -> tuple[str, bool]:
         "riskTier": plan.risk_tier,
         "tags": list(plan.tags),
     }
-    return str(caller.post("/api/v1/models", body).data["model"]["id"]), False
+    return str(caller.post("/api/v1/models", body).data["id"]), False
 
 
 def _dataset(caller: Caller, plan: ModelPlan, experiment: Experiment) -> str:

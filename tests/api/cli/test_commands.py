@@ -81,19 +81,11 @@ def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "word"),
-    [
-        ("GATEHOUSE_WORKER", "lukewarm", "GATEHOUSE_WORKER"),
-        ("GATEHOUSE_DATABASE_URL", "mysql://user:hunter2@127.0.0.1/db", "GATEHOUSE_DATABASE_URL"),
-        ("GATEHOUSE_DATABASE_URL", "postgresql://user:hunter2@127.0.0.1:1/db", "Cannot connect"),
-        ("GATEHOUSE_PREFECT_API_URL", "http://127.0.0.1:1/api", "GATEHOUSE_PREFECT_API_URL"),
-    ],
-)
-def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, value: str, word: str) -> None:
-    done = gatehouse("up", "--home", tmp_path, "--port", str(free_port()), **{variable: value})
+def test_a_setting_that_cannot_be_used_is_named_without_its_secrets(tmp_path: Path) -> None:
+    nowhere = "postgresql://user:hunter2@127.0.0.1:1/db"
+    done = gatehouse("up", "--home", tmp_path, "--port", str(free_port()), GATEHOUSE_DATABASE_URL=nowhere)
     assert done.returncode == 1
-    assert word in done.stderr
+    assert "Cannot connect" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
 

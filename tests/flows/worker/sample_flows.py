@@ -128,6 +128,19 @@ async def suspending(folder: str) -> None:
 
 
 @flow
+async def lingering(folder: str) -> None:
+    """Suspends at once, but its process stays until the mark `leave`: the event loop waits for its threads."""
+    asyncio.get_running_loop().run_in_executor(None, wait_for, folder, "leave")
+    mark(folder, "suspended" if not marked(folder, "suspended") else "resumed")
+    await asuspend_flow_run(timeout=3600, key="once")
+
+
+def wait_for(folder: str, name: str) -> None:
+    while not marked(folder, name):
+        time.sleep(0.02)
+
+
+@flow
 async def bearing(folder: str, wait: bool) -> None:
     """Starts a process and does not look after it."""
     orphan = subprocess.Popen(["sleep", "600"])  # noqa: ASYNC220

@@ -88,6 +88,7 @@ def test_a_killed_worker_takes_everything_with_it(
     assert fresh.alive
 
 
+@pytest.mark.prove
 def test_a_worker_and_its_fork_server_killed_together_leave_nothing(
     start_worker: StartWorker, orchestrator: Orchestrator, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_worker_may_be_started_before_its_server(
     assert orchestrator.ended(run)["type"] == "COMPLETED"
 
 
+@pytest.mark.prove
 def test_a_worker_can_be_stopped_while_its_server_is_absent(
     start_worker: StartWorker, outage: PrefectServer, orchestrator: Orchestrator, tmp_path: Path
 ) -> None:

@@ -109,3 +109,22 @@ def test_a_suspended_run_frees_its_slot_and_resumes(
     assert orchestrator.ended(run)["type"] == "COMPLETED"
     assert pid_in(tmp_path / "resumed") != first
     assert (tmp_path / "finished").exists()
+
+
+def test_a_run_resumed_before_its_first_process_has_ended_goes_on_when_it_has(
+    worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
+) -> None:
+    """Meanwhile other runs are not held up."""
+    folder, other = tmp_path / "lingering", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    run = orchestrator.run_sample("lingering", worker.pool, folder=str(folder))
+    first = pid_in(folder / "suspended")
+    eventually(lambda: orchestrator.state(run)["type"] == "PAUSED")
+    orchestrator.resume(run)
+    beside = orchestrator.run_sample("three_tasks", worker.pool, folder=str(other))
+    assert orchestrator.ended(beside)["type"] == "COMPLETED"
+    assert pid_is_running(first)
+    assert orchestrator.state(run)["type"] == "SCHEDULED"
+    (folder / "leave").touch()
+    assert orchestrator.ended(run)["type"] == "COMPLETED"

@@ -57,14 +57,12 @@ def test_every_consistency_proof_equals_the_definition_and_convinces() -> None:
 def mangled(proof: list[bytes]) -> list[list[bytes]]:
     """Proofs that are almost `proof`."""
     flipped = [
-        [*proof[:place], bytes([node[0] ^ 1, *node[1:]]), *proof[place + 1 :]]
-        for place, node in enumerate(proof)
+        [*proof[:place], bytes([node[0] ^ 1, *node[1:]]), *proof[place + 1 :]] for place, node in enumerate(proof)
     ]
     longer = [[*proof, LEAVES[0]], [LEAVES[0], *proof]]
     shorter = [proof[1:], proof[:-1]] if proof else []
     swapped = [
-        [*proof[:place], second, first, *proof[place + 2 :]]
-        for place, (first, second) in enumerate(pairwise(proof))
+        [*proof[:place], second, first, *proof[place + 2 :]] for place, (first, second) in enumerate(pairwise(proof))
     ]
     return [*flipped, *longer, *shorter, *swapped]
 
@@ -90,6 +88,14 @@ def test_no_other_consistency_proof_convinces() -> None:
             assert not verify_consistency(first, second, ROOTS[first - 1], newer, proof)
             assert not verify_consistency(first, second, older, ROOTS[second + 1], proof)
             assert not verify_consistency(second + 1, first, older, newer, proof)
+
+
+def test_a_proof_that_ends_below_the_claimed_root_does_not_convince() -> None:
+    """The root of a small tree must not pass for the root of a taller one."""
+    for claimed in range(3, len(LEAVES) + 1):
+        assert not verify_inclusion(LEAVES[0], 0, claimed, inclusion_proof(LEAVES, 0, 2), ROOTS[2])
+    for claimed in range(5, len(LEAVES) + 1):
+        assert not verify_consistency(2, claimed, ROOTS[2], ROOTS[4], consistency_proof(LEAVES, 2, 4))
 
 
 def test_the_empty_tree_is_a_prefix_of_every_tree() -> None:

@@ -31,8 +31,6 @@ def test_every_tampering_is_found_and_named(tampering: Tampering) -> None:
         assert tampered.kinds <= {finding.kind for finding in findings}, told
         if tampered.at is not None:
             assert any(
-                finding.seq is not None
-                and finding.last is not None
-                and finding.seq <= tampered.at <= finding.last
+                finding.seq is not None and finding.last is not None and finding.seq <= tampered.at <= finding.last
                 for finding in findings
             ), told

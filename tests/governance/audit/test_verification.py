@@ -285,9 +285,7 @@ def test_memory_does_not_grow_with_the_log_even_when_it_is_ruined() -> None:
 def test_a_log_of_garbage_is_judged_in_linear_time() -> None:
     """Nothing relates to anything: the search must give up early instead of trying all for each row."""
     rows = chained(drafts(3_000))
-    garbage = [
-        row._replace(chain=draft(event(row.seq + 5_000), AUDIT_KEY).leaf, leaf=bytes(32)) for row in rows
-    ]
+    garbage = [row._replace(chain=draft(event(row.seq + 5_000), AUDIT_KEY).leaf, leaf=bytes(32)) for row in rows]
     report = verify(garbage, [], public_key=VERIFIER, mac_key=AUDIT_KEY, head=head_of(rows))
     assert not report.ok
     assert sum((finding.last or 0) - (finding.seq or 0) + 1 for finding in report.findings) >= 3_000

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from storage.platform_processes import detached
+from storage.platform_processes import detached, ending
 from storage.platform_processes import home as places
 from storage.platform_processes.ending import end
 from storage.platform_processes.errors import PlatformError
@@ -29,7 +29,8 @@ PARENT += "; print('parent', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(ending, "_PARTING_SECONDS", 0.3)
     places.prepare(tmp_path)
     yield tmp_path
     for record in _records(tmp_path):
