@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
 
 from api import docs, errors
+from api.description import DescribedApi
 from api.envelope import failure
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
 from api.routes import ROUTERS
@@ -72,7 +73,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
             await pool.close()
             platform.close()
 
-    app = FastAPI(
+    app = DescribedApi(
         title="Gatehouse",
         version="0.1.0",
         description=DESCRIPTION,

@@ -34,7 +34,7 @@ def loopback_only() -> Iterator[None]:
             raise AssertionError(f"a test tried to reach {address[0]}")
         original(self, address)
 
-    socket.socket.connect = connect  # type: ignore[method-assign]
+    socket.socket.connect = connect  # type: ignore[method-assign, assignment]
     yield
     socket.socket.connect = original  # type: ignore[method-assign]
 

@@ -38,7 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
 )
 
-# What may be called without a token: signing in, addresses that carry their own signature, liveness.
+# What may be called without a token: signing in, addresses that carry their own signature, liveness, this description.
 PUBLIC = frozenset(
     {
         ("POST", "/api/v1/auth/login"),
@@ -46,5 +46,8 @@ PUBLIC = frozenset(
         ("HEAD", "/api/v1/content/{sha256}"),
         ("GET", "/health"),
         ("GET", "/ready"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/docs/start.js"),
     }
 )

@@ -8,19 +8,27 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.deps import PlatformDep, PoolDep
 from api.envelope import success
+from api.schemas.base import Success
+from api.schemas.health import HealthRead, ReadyRead
 from storage.prefect_api import PrefectLauncher
 from storage.queries.registry import one
 
 router = APIRouter(tags=["Health"])
 
 
-@router.get("/health")
+@router.get("/health", responses={200: {"model": Success[HealthRead], "description": "Alive"}})
 async def health(request: Request) -> Response:
     """The process answers."""
     return success(request, b'{"status":"alive"}')
 
 
-@router.get("/ready")
+@router.get(
+    "/ready",
+    responses={
+        200: {"model": Success[ReadyRead], "description": "Ready"},
+        503: {"model": Success[ReadyRead], "description": "Not without the database"},
+    },
+)
 async def ready(request: Request, platform: PlatformDep, pool: PoolDep) -> Response:
     """Whether the dependencies answer; 503 without the database."""
     try:

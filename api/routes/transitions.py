@@ -10,6 +10,7 @@ from api.routes.versions import version_path
 from api.schemas.base import answers
 from api.schemas.governing import RequestRead, RequestSummary, TransitionCreate
 from governance.operations.transitions import OpenRequest
+from storage.queries import registry
 from storage.queries import requests as views
 
 router = APIRouter(prefix="/api/v1/models/{model_id}/versions/{version}/transitions", tags=["Transitions"])
@@ -61,4 +62,5 @@ async def list_transitions(
 ) -> Response:
     """The requests of one version, newest first."""
     found = identifier("model", model_id)
+    await registry.version(pool, found, version)  # an unknown one is told from one without requests
     return listed(request, await views.requests(pool, page, model_id=found, version=version))

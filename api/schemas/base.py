@@ -85,7 +85,8 @@ _TEXTS = {
 
 def answers(read: Any, *errors: int, status: int = 200, description: str = "Success") -> dict[int | str, Any]:
     """The `responses` of a route: the success in its envelope, and the refusals it can give."""
-    described: dict[int | str, Any] = {status: {"model": Success[read], "description": description}}
-    for code in sorted({401, 503, *errors}):
-        described[code] = {"model": Failure, "description": _TEXTS[code]}
-    return described
+    return {status: {"model": Success[read], "description": description}, **refusals(400, 401, 503, *errors)}
+
+
+def refusals(*errors: int) -> dict[int | str, Any]:
+    return {code: {"model": Failure, "description": _TEXTS[code]} for code in sorted(set(errors))}

@@ -17,6 +17,14 @@ from governance.operations.calls import Call
 from governance.ports import DeploymentTarget, UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
 
+# Where a version stops serving when it comes into a state. Staging goes on until it is left.
+_LEFT_BY: dict[VersionState | None, frozenset[str]] = {
+    VersionState.CHANGES_REQUESTED: frozenset({"staging"}),
+    VersionState.PRODUCTION: frozenset({"staging"}),
+    VersionState.DEPRECATED: frozenset({"production"}),
+    VersionState.RETIRED: frozenset({"staging", "production"}),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -261,9 +269,9 @@ def _route(
     if transition.environment is not None:
         serves = companion if transition.name is TransitionName.ROLLBACK else version
         planned(transition.environment, {serves.id: 100} if serves else {})
-    for item in uow.deployments.serving(version.id):
-        left = item["environment"] != transition.environment and _leaves(transition, item["environment"])
-        if left:
+    left = _LEFT_BY.get(transition.target, frozenset())
+    for item in uow.deployments.serving(version.id) if left else ():
+        if item["environment"] in left and item["environment"] != transition.environment:
             planned(item["environment"], {})
     for traffic_plan in plans:
         before = target.route(uow, traffic_plan, request.id, call.at)
@@ -279,13 +287,6 @@ def _route(
                     requestId=request.id,
                 )
             )
-
-
-def _leaves(transition: Transition, environment: str) -> bool:
-    """Does a version stop serving in `environment` by this transition? Staging goes on until it is left."""
-    if environment == "production":
-        return transition.target in (VersionState.DEPRECATED, VersionState.RETIRED)
-    return transition.target in (VersionState.CHANGES_REQUESTED, VersionState.RETIRED, VersionState.PRODUCTION)
 
 
 def _evaluation_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from governance.deployments import TrafficPlan
 from governance.models import ModelVersion
 from governance.policies import BY_NAME, POLICIES, ActivePolicy, build_policy
 from storage.tables import deployments, findings, policies
+
+# Statements of every settlement, built once.
+_ACTIVE = select(policies.c.name, policies.c.version, policies.c.parameters).where(policies.c.active)
+_SERVING = (
+    select(deployments.c.environment, deployments.c.endpoint, deployments.c.traffic_percent)
+    .where(deployments.c.version_id == bindparam("of_version"))
+    .order_by(deployments.c.environment)
+)
+_SHARES = select(deployments.c.version_id, deployments.c.traffic_percent).where(
+    deployments.c.model_id == bindparam("of_model"), deployments.c.environment == bindparam("in_environment")
+)
 
 
 class PolicyRepository:
@@ -23,8 +34,7 @@ class PolicyRepository:
 
     def active(self) -> tuple[ActivePolicy, ...]:
         if self._active is None:  # within one transaction one set judges
-            query = select(policies.c.name, policies.c.version, policies.c.parameters).where(policies.c.active)
-            stored = {row.name: row for row in self._connection.execute(query)}
+            stored = {row.name: row for row in self._connection.execute(_ACTIVE)}
             self._active = tuple(
                 ActivePolicy(build_policy(policy, stored[policy.name].parameters), stored[policy.name].version)
                 if policy.name in stored
@@ -68,21 +78,14 @@ class DeploymentRepository:
         self._connection = connection
 
     def serving(self, version_id: str) -> tuple[dict[str, Any], ...]:
-        query = (
-            select(deployments.c.environment, deployments.c.endpoint, deployments.c.traffic_percent)
-            .where(deployments.c.version_id == version_id)
-            .order_by(deployments.c.environment)
-        )
         return tuple(
             {"environment": row.environment, "endpoint": row.endpoint, "trafficPercent": row.traffic_percent}
-            for row in self._connection.execute(query)
+            for row in self._connection.execute(_SERVING, {"of_version": version_id})
         )
 
     def shares(self, model_id: str, environment: str) -> dict[str, int]:
-        query = select(deployments.c.version_id, deployments.c.traffic_percent).where(
-            deployments.c.model_id == model_id, deployments.c.environment == environment
-        )
-        return {row.version_id: row.traffic_percent for row in self._connection.execute(query)}
+        rows = self._connection.execute(_SHARES, {"of_model": model_id, "in_environment": environment})
+        return {row.version_id: row.traffic_percent for row in rows}
 
     def replace(self, plan: TrafficPlan, request_id: str, at: datetime) -> None:
         self._connection.execute(

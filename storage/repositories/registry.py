@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ARRAY, Connection, Row, any_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from governance.errors import Duplicate, NotFound
@@ -25,6 +25,29 @@ _VERSION = (
     versions.c.metadata,
     versions.c.revision,
     versions.c.created_by,
+)
+
+# Statements of every transition are built once: what SQLAlchemy does to build one costs more than to run it.
+# Locks are "no key": rows that refer to these may be added meanwhile, or two that added some would block each other.
+_MODEL = select(models).where(models.c.id == bindparam("model_id"))
+_LOCKED_MODEL = _MODEL.with_for_update(key_share=True)
+_NAMED_VERSION = select(*_VERSION).where(
+    versions.c.model_id == bindparam("of_model"), versions.c.version == bindparam("named")
+)
+_VERSION_BY_ID = select(*_VERSION).where(versions.c.id == bindparam("version_id"))
+_LOCKED_VERSIONS = (
+    select(*_VERSION)
+    .where(versions.c.id == any_(bindparam("version_ids", type_=ARRAY(versions.c.id.type))))
+    .order_by(versions.c.id)
+    .with_for_update(key_share=True)
+)
+_IN_PRODUCTION = select(*_VERSION).where(
+    versions.c.model_id == bindparam("of_model"), versions.c.state == VersionState.PRODUCTION.value
+)
+_CHANGE = (  # sets the columns that it is given
+    update(versions)
+    .where(versions.c.id == bindparam("version_id"), versions.c.revision == bindparam("from_revision"))
+    .returning(*_VERSION)
 )
 
 
@@ -60,9 +83,7 @@ class ModelRepository:
         return self._one(model_id, lock=True)
 
     def _one(self, model_id: str, *, lock: bool) -> Model:
-        query = select(models).where(models.c.id == model_id)
-        # "No key": rows that refer to this one may be added meanwhile, or two that added some would block each other.
-        row = self._connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
+        row = self._connection.execute(_LOCKED_MODEL if lock else _MODEL, {"model_id": model_id}).one_or_none()
         if row is None:
             raise NotFound("model", model_id)
         return Model(
@@ -106,31 +127,26 @@ class VersionRepository:
             )
 
     def get(self, model_id: str, version: str) -> ModelVersion:
-        query = select(*_VERSION).where(versions.c.model_id == model_id, versions.c.version == version)
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(_NAMED_VERSION, {"of_model": model_id, "named": version}).one_or_none()
         if row is None:
             raise NotFound("version", version)
         return _version(row)
 
     def by_id(self, version_id: str) -> ModelVersion:
-        row = self._connection.execute(select(*_VERSION).where(versions.c.id == version_id)).one_or_none()
+        row = self._connection.execute(_VERSION_BY_ID, {"version_id": version_id}).one_or_none()
         if row is None:
             raise NotFound("version", version_id)
         return _version(row)
 
     def lock(self, *version_ids: str) -> dict[str, ModelVersion]:
-        query = select(*_VERSION).where(versions.c.id.in_(version_ids)).order_by(versions.c.id)
-        locking = query.with_for_update(key_share=True)  # as with models
-        found = {row.id: _version(row) for row in self._connection.execute(locking)}
+        locked = self._connection.execute(_LOCKED_VERSIONS, {"version_ids": list(version_ids)})
+        found = {row.id: _version(row) for row in locked}
         for missing in set(version_ids) - set(found):
             raise NotFound("version", missing)
         return found
 
     def in_production(self, model_id: str) -> ModelVersion | None:
-        query = select(*_VERSION).where(
-            versions.c.model_id == model_id, versions.c.state == VersionState.PRODUCTION.value
-        )
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(_IN_PRODUCTION, {"of_model": model_id}).one_or_none()
         return _version(row) if row else None
 
     def to_restore(self, model_id: str) -> ModelVersion | None:
@@ -147,13 +163,9 @@ class VersionRepository:
         return self._change(version, at)
 
     def _change(self, version: ModelVersion, at: datetime, **values: Any) -> ModelVersion:
-        statement = (
-            update(versions)
-            .where(versions.c.id == version.id, versions.c.revision == version.revision)
-            .values(revision=version.revision + 1, updated_at=at, **values)
-            .returning(*_VERSION)
-        )
-        return _version(self._connection.execute(statement).one())
+        which = {"version_id": version.id, "from_revision": version.revision}
+        changed = {"revision": version.revision + 1, "updated_at": at, **values}
+        return _version(self._connection.execute(_CHANGE, {**which, **changed}).one())
 
 
 def to_restore_query(model_id: str) -> Any:

@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Update,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 
@@ -19,7 +30,32 @@ from storage.leases import lease_key
 from storage.repositories.conflicts import refusing_duplicates
 from storage.tables import approvals, requests, users
 
-_UNDECIDED = requests.c.status.in_(sorted(status.value for status in UNDECIDED))
+# Literals, as in the conditions of the indexes, so that PostgreSQL sees that these apply.
+_UNDECIDED = requests.c.status.in_([literal_column(f"'{status.value}'") for status in sorted(UNDECIDED)])
+
+# Statements are built once: what SQLAlchemy does to build one costs more than to run it.
+_BY_ID = select(requests).where(requests.c.id == bindparam("request_id"))
+_LOCK = _BY_ID.with_for_update()
+_OF_FLOW_RUN = select(requests).where(requests.c.flow_run_id == bindparam("run_id"))
+_UPDATE = update(requests).where(requests.c.id == bindparam("request_id"), _UNDECIDED)  # sets the columns it is given
+_UPDATE_ATTEMPT = _UPDATE.where(requests.c.attempt == bindparam("of_attempt"))
+_NEXT_ATTEMPT = _UPDATE.values(attempt=requests.c.attempt + 1)
+_LATEST_APPLIED = (
+    select(requests)
+    .where(
+        requests.c.version_id == bindparam("of_version"),
+        requests.c.transition == bindparam("by_transition"),
+        requests.c.status == RequestStatus.APPLIED.value,
+    )
+    .order_by(requests.c.id.desc())
+    .limit(1)
+)
+_DECISIONS = (
+    select(approvals, users.c.name, users.c.role, users.c.groups, users.c.active)
+    .join(users, users.c.id == approvals.c.approver_id)
+    .where(approvals.c.request_id == bindparam("about_request"))
+    .order_by(approvals.c.created_at, approvals.c.id)
+)
 
 
 class RequestRepository:
@@ -54,8 +90,7 @@ class RequestRepository:
         return self._one(request_id, lock=True)
 
     def _one(self, request_id: str, *, lock: bool) -> TransitionRequest:
-        query = select(requests).where(requests.c.id == request_id)
-        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        row = self._connection.execute(_LOCK if lock else _BY_ID, {"request_id": request_id}).one_or_none()
         if row is None:
             raise NotFound("transition request", request_id)
         return _request(row)
@@ -65,48 +100,20 @@ class RequestRepository:
         return _request(row) if row else None
 
     def launched(self, request_id: str, flow_run_id: str, attempt: int, at: datetime) -> None:
-        self._update(
-            request_id,
-            at,
-            requests.c.attempt == attempt,
-            _UNDECIDED,
-            flow_run_id=flow_run_id,
-            launched_at=at,
-        )
+        self._set(_UPDATE_ATTEMPT, request_id, at, of_attempt=attempt, flow_run_id=flow_run_id, launched_at=at)
 
     def next_attempt(self, request_id: str, at: datetime) -> int:
-        self._update(
-            request_id,
-            at,
-            _UNDECIDED,
-            attempt=requests.c.attempt + 1,
-            flow_run_id=None,
-            status=RequestStatus.OPEN.value,
-        )
+        self._set(_NEXT_ATTEMPT, request_id, at, flow_run_id=None, status=RequestStatus.OPEN.value)
         return self.get(request_id).attempt
 
     def judging(self, request_id: str, flow_run_id: str, at: datetime) -> None:
-        self._update(
-            request_id,
-            at,
-            _UNDECIDED,
-            status=RequestStatus.JUDGING.value,
-            flow_run_id=flow_run_id,
-        )
+        self._set(_UPDATE, request_id, at, status=RequestStatus.JUDGING.value, flow_run_id=flow_run_id)
 
     def awaiting(
         self, request_id: str, evidence: Evidence, verdicts: Sequence[Mapping[str, Any]], at: datetime
     ) -> None:
-        self._update(
-            request_id,
-            at,
-            _UNDECIDED,
-            status=RequestStatus.AWAITING_APPROVAL.value,
-            evidence=evidence.to_json(),
-            evidence_digest=evidence.digest,
-            subject_digest=evidence.subject_digest,
-            verdicts=list(verdicts),
-        )
+        status = RequestStatus.AWAITING_APPROVAL.value
+        self._set(_UPDATE, request_id, at, status=status, **_frozen(evidence, verdicts))
 
     def settle(
         self,
@@ -117,36 +124,13 @@ class RequestRepository:
         verdicts: Sequence[Mapping[str, Any]] | None,
         at: datetime,
     ) -> None:
-        frozen: dict[str, Any] = {}
-        if evidence is not None:
-            frozen = {
-                "evidence": evidence.to_json(),
-                "evidence_digest": evidence.digest,
-                "subject_digest": evidence.subject_digest,
-                "verdicts": list(verdicts or ()),
-            }
-        self._update(
-            request_id,
-            at,
-            _UNDECIDED,
-            status=RequestStatus(status).value,
-            outcome=dict(outcome),
-            settled_at=at,
-            **frozen,
-        )
+        frozen = _frozen(evidence, verdicts or ()) if evidence is not None else {}
+        values = {"status": RequestStatus(status).value, "outcome": dict(outcome), "settled_at": at}
+        self._set(_UPDATE, request_id, at, **values, **frozen)
 
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None:
-        query = (
-            select(requests)
-            .where(
-                requests.c.version_id == version_id,
-                requests.c.transition == transition.value,
-                requests.c.status == RequestStatus.APPLIED.value,
-            )
-            .order_by(requests.c.id.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).one_or_none()
+        asked = {"of_version": version_id, "by_transition": transition.value}
+        row = self._connection.execute(_LATEST_APPLIED, asked).one_or_none()
         return _request(row) if row else None
 
     def undecided(
@@ -163,10 +147,8 @@ class RequestRepository:
         free = self._connection.execute(select(func.pg_try_advisory_xact_lock(lease_key(request_id)))).scalar_one()
         return not free
 
-    def _update(self, request_id: str, at: datetime, *conditions: Any, **values: Any) -> None:
-        self._connection.execute(
-            update(requests).where(requests.c.id == request_id, *conditions).values(updated_at=at, **values)
-        )
+    def _set(self, statement: Update, request_id: str, at: datetime, **values: Any) -> None:
+        self._connection.execute(statement, {"request_id": request_id, "updated_at": at, **values})
 
 
 class ApprovalRepository:
@@ -197,12 +179,6 @@ class ApprovalRepository:
         )
 
     def of_request(self, request_id: str) -> tuple[Approval, ...]:
-        query = (
-            select(approvals, users.c.name, users.c.role, users.c.groups, users.c.active)
-            .join(users, users.c.id == approvals.c.approver_id)
-            .where(approvals.c.request_id == request_id)
-            .order_by(approvals.c.created_at, approvals.c.id)
-        )
         return tuple(
             Approval(
                 id=row.id,
@@ -217,8 +193,17 @@ class ApprovalRepository:
                 groups=tuple(row.groups),
                 active=row.active,
             )
-            for row in self._connection.execute(query)
+            for row in self._connection.execute(_DECISIONS, {"about_request": request_id})
         )
+
+
+def _frozen(evidence: Evidence, verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "evidence": evidence.to_json(),
+        "evidence_digest": evidence.digest,
+        "subject_digest": evidence.subject_digest,
+        "verdicts": list(verdicts),
+    }
 
 
 def _request(row: Row[Any]) -> TransitionRequest:

@@ -105,7 +105,7 @@ class ServedApi:
         body = {"name": f"m-{time.monotonic_ns()}", "group": "lab", "riskTier": "Low", **changes}
         answer = self.dev.post("/api/v1/models", json=body)
         assert answer.status_code == 201, answer.text
-        return str(answer.json()["data"]["model"]["id"])
+        return str(answer.json()["data"]["id"])
 
     def version(self, model: str, version: str = "1.0.0", **changes: Any) -> str:
         """The path of a new draft, by HTTP."""

@@ -113,7 +113,7 @@ def _measure_verifying(dsn: str, directory: Path, entries: int) -> dict[str, Any
 def _create(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         for statement in CREATE_STATEMENTS:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
         connection.execute("create table business (id int primary key, state text, revision int)")
         connection.execute("insert into business select i, 'draft', 0 from generate_series(0, %s) i", (ROWS,))
 
