@@ -62,7 +62,8 @@ $(TEST_STAMP): requirements-test.lock pyproject.toml | $(BIN)/python
 
 define install
 @echo "Installing $$(grep -c '==' $<) packages of $(1) into $(VENV) (a minute or two)"
-@$(PIP) install --require-hashes --requirement $(1)
+@# The list is complete, so nothing is resolved again: pip would look for newer versions behind extras.
+@$(PIP) install --no-deps --require-hashes --requirement $(1)
 @echo "Installing gatehouse itself"
 @$(PIP) install --no-deps --no-build-isolation --editable .
 @touch $@

@@ -21,9 +21,14 @@ _DIGEST_FIELD = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?=,|$)"
 def announced_digest(request: Request) -> str | None:
     """The sha256 that the client announced: `Content-Digest` (RFC 9530) or `X-Content-SHA256` in hexadecimal."""
     plain = request.headers.get("x-content-sha256")
-    if plain is not None:
-        return checked_sha256("X-Content-SHA256", plain.lower())
-    field = request.headers.get("content-digest")
+    announced = None if plain is None else checked_sha256("X-Content-SHA256", plain.lower())
+    in_field = _digest_in_field(request.headers.get("content-digest"))
+    if announced and in_field and announced != in_field:
+        raise InvalidInput("X-Content-SHA256 and Content-Digest announce different contents.")
+    return announced or in_field
+
+
+def _digest_in_field(field: str | None) -> str | None:
     if field is None:
         return None
     found = _DIGEST_FIELD.search(field)

@@ -18,7 +18,7 @@ class PrefectLauncher:
     """One run for one (request, attempt), by Prefect's idempotency key. Thread-safe."""
 
     def __init__(self, api_url: str, *, timeout_seconds: float = 10.0) -> None:
-        self._client = httpx.Client(base_url=api_url.rstrip("/") + "/", timeout=timeout_seconds)
+        self._client = httpx.Client(base_url=api_url.rstrip("/") + "/", timeout=timeout_seconds, trust_env=False)
         self._deployments: dict[str, str] = {}
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:

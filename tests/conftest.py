@@ -8,12 +8,17 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
+
+# The same examples in every run, without a memory between runs: a failure here is a failure everywhere.
+hypothesis.settings.register_profile("gatehouse", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("gatehouse")
 
 pytest_plugins = [
     "tests.fixtures.postgres",

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from api.deps import Caller, CallOf, PlatformDep, PoolDep, identifier
 from api.envelope import success
 from api.routes.versions import version_path
-from api.schemas.base import answers
+from api.schemas.base import answers, refusals
 from api.schemas.registry import ArtifactRead, ContainerReference
 from api.uploads import receive
 from governance.errors import InvalidInput
@@ -58,8 +58,10 @@ async def upload_artifact(
     """
     found = identifier("model", model_id)
     asked = {"type": kind, "name": name, "license": license, "replace": replace}
-    await run_in_threadpool(registry.check_can_attach, platform.new_unit(), call(), found, version, kind, name)
     media_type = request.headers.get("content-type", "application/octet-stream").split(";")[0].strip()
+    await run_in_threadpool(
+        registry.check_can_attach, platform.new_unit(), call(), found, version, kind, name, media_type, license
+    )
     if kind is ArtifactType.CONTAINER:
         reference = await _reference(request, media_type)
         new = registry.NewArtifact(
@@ -93,7 +95,11 @@ async def _reference(request: Request, media_type: str) -> ContainerReference:
 @router.get(
     "/{artifact_id}/download",
     status_code=307,
-    responses=answers(None, 400, 404, status=307, description="To a short-lived signed address with range requests."),
+    response_class=RedirectResponse,
+    responses={
+        307: {"description": "To a short-lived signed address with range requests."},
+        **refusals(400, 401, 404, 503),
+    },
 )
 async def download_artifact(
     model_id: str,

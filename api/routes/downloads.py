@@ -28,6 +28,7 @@ _BYTES = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 @router.get(
     "/{sha256}",
+    response_class=StreamingResponse,
     responses={
         200: {"description": "The content.", **_BYTES},
         206: {"description": "A range of it.", **_BYTES},

@@ -16,7 +16,6 @@ the claim to the end; `sync_with_backend` creates the work pool and sends the he
 from __future__ import annotations
 
 import asyncio
-import collections
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -107,7 +106,7 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
         self._poll_seconds = poll_seconds
         self._drain_seconds = drain_seconds
         self._running: dict[UUID, Child] = {}
-        self._recently_cancelled: collections.deque[UUID] = collections.deque(maxlen=1000)
+        self._passed_over: set[UUID] = set()
         self._wake = asyncio.Event()
         self._asking = anyio.CancelScope()
         self._introduced = asyncio.Event()
@@ -129,27 +128,21 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
         try:
             if task_status is not None:
                 task_status.started(child.pid)
-            if flow_run.id in self._recently_cancelled:  # perhaps while it was being claimed
-                self._stop_if_cancelled(flow_run.id)
             exit_code = await asyncio.shield(child.ended)
         finally:
             del self._running[flow_run.id]
             child.let_go()
         await settle(self.client, flow_run.id, exit_code)
-        self._background.start_soon(self._ask_when_free, flow_run.id)
+        if flow_run.id in self._passed_over:
+            self._passed_over.discard(flow_run.id)
+            asyncio.get_running_loop().call_soon(self._wake.set)  # Prefect frees the slot as soon as we return
         return WarmWorkerResult(status_code=0, identifier=str(child.pid))
 
-    async def _ask_when_free(self, flow_run_id: UUID) -> None:
-        """The run may have been resumed while its process was still ending, and was passed over then."""
-        while self._holds_slot(flow_run_id):
-            await anyio.sleep(0.005)
-        self._wake.set()
-
-    def _holds_slot(self, flow_run_id: UUID) -> bool:
-        return flow_run_id in self.limiter.statistics().borrowers
-
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        free = [entry for entry in flow_run_response if not self._holds_slot(entry.flow_run.id)]
+        """Pass over runs that still hold a slot: they have been resumed while their first process was still ending."""
+        holders = self.limiter.statistics().borrowers
+        self._passed_over |= {entry.flow_run.id for entry in flow_run_response if entry.flow_run.id in holders}
+        free = [entry for entry in flow_run_response if entry.flow_run.id not in holders]
         return await super()._submit_scheduled_flow_runs(free)
 
     async def _hand_over(self, job: Job) -> Child:
@@ -177,9 +170,6 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
                     _log.info("Cancelling flow run %s", flow_run.id)
                     stopping.start_soon(child.cancel, GRACE_SECONDS)
 
-    def _stop_if_cancelled(self, flow_run_id: UUID) -> None:
-        self._background.start_soon(self._attempt, "cancel a flow run", partial(self._stop_cancelled, [flow_run_id]))
-
     async def _look_for_cancellations(self) -> None:
         while True:
             await anyio.sleep(self._poll_seconds)
@@ -190,10 +180,10 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
 
     async def _ask_for_work(self) -> None:
         while not self._stopping.is_set():
-            self._wake.clear()
             with anyio.CancelScope() as self._asking:
                 async with self.limiter:  # wait for room: a slot is free when this can be entered
                     pass
+                self._wake.clear()
                 await self._attempt("ask for work", self.get_and_submit_flow_runs)
                 if self.limiter.available_tokens > 0:
                     with anyio.move_on_after(self._poll_seconds):
@@ -235,9 +225,9 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
             self._wake.set()
             return
         flow_run_id = UUID(event.resource.id.removeprefix("prefect.flow-run."))
-        self._recently_cancelled.append(flow_run_id)
-        if flow_run_id in self._running:
-            self._stop_if_cancelled(flow_run_id)
+        if flow_run_id in self._running:  # otherwise the server will not let it begin
+            check = partial(self._stop_cancelled, [flow_run_id])
+            self._background.start_soon(self._attempt, "cancel a flow run", check)
 
     async def _send_heartbeats(self) -> None:
         while True:

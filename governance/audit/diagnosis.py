@@ -96,9 +96,7 @@ class Diagnosis:
             self._place(row, own, following)
 
     def conclude(self, sealed: int) -> None:
-        """Compare the end with the head and with the newest checkpoint (`sealed` entries), then name the
-        rest.
-        """
+        """Compare the end with the head and with the newest checkpoint (`sealed` entries), then name the rest."""
         at, head = self.at, self._head
         end = max(head.size if head is not None else 0, sealed)
         if end > at.number:

@@ -113,9 +113,7 @@ class AuditEvent:
         )
 
     def canonical(self) -> str:
-        """The entry: RFC 8785 JSON as text. Raises InvalidInput for what has no canonical form (NaN, 2^53 and
-        more).
-        """
+        """The entry: RFC 8785 JSON as text. Raises InvalidInput for what has no canonical form (NaN, 2^53 and more)."""
         try:
             return canonical_bytes(self.to_json()).decode("utf-8")
         except UnicodeError as error:

@@ -27,9 +27,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class CompactRange:
-    """A growing tree. `size` leaves so far; `frontier` holds the roots of its perfect subtrees, largest
-    first.
-    """
+    """A growing tree. `size` leaves so far; `frontier` holds the roots of its perfect subtrees, largest first."""
 
     __slots__ = ("_frontier", "size")
 

@@ -13,8 +13,7 @@ MOST_KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A row that fits nowhere near its number. `place`: the original number whose place it takes, None for no
-    place.
+    """A row that fits nowhere near its number. `place`: the original number whose place it takes, None for no place.
 
     `leaf` is the stored leaf, `own` the one that its text gives.
     """
@@ -140,9 +139,7 @@ class Reconciliation:
                 self._findings.add(Kind.EDITED, "its content was replaced", row.seq)
 
     def _conclude_gap(self, gap: _Gap) -> None:
-        """Find the missing entries among the strangers, one after the other; the rest was replaced or
-        dropped.
-        """
+        """Find the missing entries among the strangers, one after the other; the rest was replaced or dropped."""
         number, previous = gap.first, gap.previous
         while number <= gap.last and previous is not None:
             found = self._take(previous, number)

@@ -29,9 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not hold, for the entries `seq` to `last` (both None where it is not about
-    entries).
-    """
+    """One thing that does not hold, for the entries `seq` to `last` (both None where it is not about entries)."""
 
     kind: Kind
     message: str
@@ -50,8 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`entries` rows were read, `outbox` rows wait, `checkpoints` signatures held; the newest covers `sealed`
-    entries.
+    """`entries` rows were read, `outbox` rows wait, `checkpoints` signatures held; the newest covers `sealed` entries.
 
     `unlisted` findings came after the first MOST_FINDINGS. `root` is the Merkle root over all entries, None
     when some are lost.

@@ -143,11 +143,21 @@ def update_metadata(
     return changed
 
 
-def check_can_attach(uow: UnitOfWork, call: Call, model_id: str, version: str, kind: str, name: str) -> ModelVersion:
+def check_can_attach(
+    uow: UnitOfWork,
+    call: Call,
+    model_id: str,
+    version: str,
+    kind: str,
+    name: str,
+    media_type: str,
+    license: str | None,
+) -> ModelVersion:
     """The refusals of `attach_artifact` that need no bytes, before a long upload is read."""
     call.requires(DEVELOPERS, "Attaching an artifact")
     checked_name("name", name)
     _artifact_type(kind)
+    _checked_labels(media_type, license)
     with uow:
         found = uow.versions.get(model_id, version)
         _editable(found)
@@ -159,6 +169,7 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
     person = call.requires(DEVELOPERS, "Attaching an artifact")
     kind = _artifact_type(new.type)
     digest = checked_container(new.uri) if kind is ArtifactType.CONTAINER else checked_sha256("sha256", new.sha256)
+    media_type, license = _checked_labels(new.media_type, new.license)
     with uow:
         if known := call.repeated(uow):
             return known
@@ -170,11 +181,11 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
             version_id=locked.id,
             type=kind,
             name=checked_name("name", new.name),
-            media_type=checked_text("mediaType", new.media_type, limit=200),
+            media_type=media_type,
             uri=new.uri or f"sha256:{digest}",
             sha256=digest,
             size=new.size,
-            license=checked_text("license", new.license, limit=200) if new.license else None,
+            license=license,
             created_by=person.id,
             created_at=call.at,
         )
@@ -199,6 +210,13 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
         )
         uow.commit()
     return artifact.id
+
+
+def _checked_labels(media_type: str, license: str | None) -> tuple[str, str | None]:
+    return (
+        checked_text("mediaType", media_type, limit=200),
+        checked_text("license", license, limit=200) if license else None,
+    )
 
 
 def _editable(version: ModelVersion) -> None:

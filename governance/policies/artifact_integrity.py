@@ -24,7 +24,9 @@ class ArtifactIntegrity(Policy):
 
     def judge(self, case: Case) -> Verdict:
         subject = case.evidence.subject
-        registered = [*subject["artifacts"], *((subject.get("restores") or {}).get("artifacts") or [])]
+        registered = subject["artifacts"]
+        if case.transition is TransitionName.ROLLBACK:  # what returns has to be whole; what leaves may be the reason
+            registered = (subject["restores"] or {}).get("artifacts") or []
         stored = {item["id"]: item["storedSha256"] for item in case.evidence.measured["artifacts"]}
         if not registered:
             return Failed(("The version has no artifact.",))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from governance.errors import InvalidInput
 from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
@@ -23,6 +24,10 @@ class NoWorseThanIncumbent(Policy):
     title: ClassVar[str] = "Is it at least as good as what is in production?"
     transitions: ClassVar = frozenset({TransitionName.APPROVE_PRODUCTION, TransitionName.PROMOTE_PRODUCTION})
     alpha: float = 0.05  # one-sided error rate of each comparison
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 0.2:
+            raise InvalidInput("no-worse-than-incumbent.alpha is above 0 and at most 0.2.")
 
     def judge(self, case: Case) -> Verdict:
         incumbent = case.evidence.subject["incumbent"]

@@ -30,9 +30,7 @@ class CheckpointsBusyError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The files at one moment: the note in `checkpoint` (None: no file) and how far the log reached, in
-    bytes.
-    """
+    """The files at one moment: the note in `checkpoint` (None: no file) and how far the log reached, in bytes."""
 
     newest: str | None
     log_bytes: int
@@ -123,8 +121,7 @@ class Writer:
         self._replace(note)
 
     def repair(self) -> None:
-        """Undo what a crash can leave half done: cut off a torn last record, bring up a file that lags by
-        one.
+        """Undo what a crash can leave half done: cut off a torn last record, bring up a file that lags by one.
 
         A file that the log's end does not explain is left alone: it is evidence.
         """

@@ -42,8 +42,7 @@ def verify_log(
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Verify the log of a database against the checkpoints in `checkpoint_dir`; see
-    `governance.audit.verify`.
+    """Verify the log of a database against the checkpoints in `checkpoint_dir`; see `governance.audit.verify`.
 
     Entries that business transactions add meanwhile do not disturb. Raises psycopg.Error, OSError.
     """

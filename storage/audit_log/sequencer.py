@@ -91,8 +91,7 @@ class Sequencer:
         return self._status
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; what waits then is for the next run. Survives every fault of database and
-        disk.
+        """Work until `stop` is set; what waits then is for the next run. Survives every fault of database and disk.
 
         A history that was cut or rewritten is not built upon: the error is logged and shown in `status`,
         entries stay in the outbox, and it is tried again every few seconds.
@@ -113,8 +112,7 @@ class Sequencer:
                 self._status = replace(self._status, leading=False)
 
     def drain(self, timeout: float = 30.0) -> int:
-        """Bring everything that is visible now into the log and under a checkpoint; entries moved by this
-        call.
+        """Bring everything that is visible now into the log and under a checkpoint; entries moved by this call.
 
         While another process leads, it does the work and 0 is returned. Raises TimeoutError,
         BrokenHistoryError, psycopg.Error, OSError.
@@ -175,9 +173,7 @@ class Sequencer:
         sealer.seal(ledger.head)
 
     def _seal_when_due(self, ledger: Ledger, sealer: Sealer) -> None:
-        """Sign if it is time. A full disk must not stop the ordering: the checkpoint follows when there is
-        room.
-        """
+        """Sign if it is time. A full disk must not stop the ordering: the checkpoint follows when there is room."""
         error: str | None = None
         if sealer.wait(ledger.head) == 0:
             try:

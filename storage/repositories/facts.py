@@ -18,7 +18,8 @@ from governance.requests import TransitionRequest
 # Named by what they are, not by the id of their row: the same bytes put back are the same evidence.
 _ARTIFACTS = """
     (select coalesce(jsonb_agg(jsonb_build_object('id', {label} || a.type || '/' || a.name, 'type', a.type,
-            'name', a.name, 'sha256', a.sha256, 'size', a.size, 'uri', a.uri, 'license', a.license) order by a.type, a.name), '[]')
+            'name', a.name, 'sha256', a.sha256, 'size', a.size, 'uri', a.uri, 'license', a.license)
+            order by a.type, a.name), '[]')
      from artifacts a where a.version_id = {version})
 """
 

@@ -139,7 +139,7 @@ class RequestRepository:
         place = tuple_(requests.c.updated_at, requests.c.id)
         query = select(requests).where(_UNDECIDED, requests.c.updated_at <= idle_since)
         if after is not None:
-            query = query.where(place > tuple_(after.updated_at, literal(after.id, requests.c.id.type)))
+            query = query.where(place > tuple_(literal(after.updated_at), literal(after.id, requests.c.id.type)))
         query = query.order_by(requests.c.updated_at, requests.c.id).limit(limit)
         return tuple(_request(row) for row in self._connection.execute(query))
 

@@ -31,9 +31,12 @@ UPLOAD_LIMIT = 3 * MIB
 class ServedApi:
     """Clients check every answer against the description, so that each test is a test of the description too."""
 
-    def __init__(self, registry: RegistryUnderTest, address: tuple[str, int], description: Description) -> None:
+    def __init__(
+        self, registry: RegistryUnderTest, server: uvicorn.Server, address: tuple[str, int], description: Description
+    ) -> None:
         self.registry = registry
         self.address = address
+        self._server = server
         self.description = description
         self.tokens: dict[str, str] = {}
         self._clients: dict[str, httpx.Client] = {}
@@ -78,6 +81,13 @@ class ServedApi:
         return httpx.Client(
             base_url=self.url, headers=headers, timeout=60, event_hooks={"response": [check]}, trust_env=False
         )
+
+    def wait_until_idle(self) -> None:
+        """Until every call that the server has begun is over, also those whose client has gone."""
+        deadline = time.monotonic() + 30
+        while self._server.server_state.tasks:
+            assert time.monotonic() < deadline, "a call does not end"
+            time.sleep(0.005)
 
     def close(self) -> None:
         for client in (self.anonymous, *self._clients.values()):
@@ -153,7 +163,7 @@ def served(database_url: str, home: Path, *, sequence_audit: bool = False, **set
             assert thread.is_alive(), "the server ended while starting"
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.01)
-        api = ServedApi(registry, listener.getsockname(), Description(app.openapi()))
+        api = ServedApi(registry, server, listener.getsockname(), Description(app.openapi()))
         try:
             yield api
         finally:

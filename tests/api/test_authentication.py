@@ -46,8 +46,8 @@ def call(client: httpx.Client, method: str, path: str, operation: dict[str, Any]
         for parameter in operation.get("parameters", [])
         if parameter.get("required") and parameter["in"] == "query"
     }
-    body = {"json": {}} if "application/json" in operation.get("requestBody", {}).get("content", {}) else {}
-    return client.request(method, address, params=query_parameters, **body)  # type: ignore[arg-type]
+    takes_json = "application/json" in operation.get("requestBody", {}).get("content", {})
+    return client.request(method, address, params=query_parameters, json={} if takes_json else None)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,6 @@ def call(client: httpx.Client, method: str, path: str, operation: dict[str, Any]
         None,
         "",
         "Bearer",
-        "Bearer ",
         "Bearer x",
         "Basic ZGFuYTpkYW5h",
         f"Bearer {TOKEN_PREFIX}",
@@ -100,10 +99,6 @@ def test_every_route_asks_who_is_calling(api: ServedApi, header: str | None) -> 
             answer = call(client, method, path, operation)
         finally:
             client.headers = httpx.Headers()
-        if operation.get("requestBody") and answer.status_code == 400:
-            # a body is parsed before anybody is asked who they are; then nothing but its shape is told
-            assert answer.json()["error"]["code"] == "INVALID_INPUT"
-            continue
         refusal(answer, 401, "UNAUTHENTICATED")
         assert answer.headers["www-authenticate"] == "Bearer"
     assert api.stored() == before

@@ -24,10 +24,16 @@ from tests.benchmarks.results import Findings
 from tests.benchmarks.telling import told
 
 NAMES = {
+    "latency": "Transition without approvals",
     "reading": "Reading over HTTP",
     "deciding": "Deciding about a transition",
+    "auditing": "Audit log",
+    "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""
+
+WIDTH = 110
+"""Of the closing table where there is no terminal to ask."""
 
 Measure = Callable[..., Findings]
 
@@ -35,6 +41,8 @@ Measure = Callable[..., Findings]
 def main() -> int:
     options = _parse()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     report: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": options.quick,

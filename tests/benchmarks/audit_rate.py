@@ -60,7 +60,9 @@ def _measure_writing(dsn: str, directory: Path, clients: int, processes: int, se
     try:
         commits = _commits(dsn, clients, processes, seconds)
         deadline = time.monotonic() + 60
-        while sequencer.status.sealed < len(commits) and time.monotonic() < deadline:
+        while not (sealed and sealed[-1][1] >= len(commits)):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the last entries were not sealed")
             time.sleep(0.01)
     finally:
         cpu = time.process_time() - before

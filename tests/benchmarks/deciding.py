@@ -29,8 +29,8 @@ from tests.benchmarks.telling import Telling
 CLIENTS = 16
 WAYS = (1, 2, 4)
 """Numbers of processes among which the clients are spread."""
-WARMING = 4
-"""Decisions of every client before the clock runs: connections, compiled and prepared statements."""
+WARMING = 12
+"""Decisions of every client before the clock runs: connections, statements prepared (after 5) and planned (5 more)."""
 
 Prepared = list[tuple[str, Evidence]]
 
@@ -114,7 +114,9 @@ def _decided(ground: Ground, requests: Sequence[str], processes: int) -> dict[st
 def _stored(ground: Ground) -> dict[str, int]:
     """Requests by status, and what waits for the audit log."""
     with psycopg.connect(ground.platform.settings.database_url) as connection:
-        found = dict(connection.execute("select status, count(*) from transition_requests group by 1").fetchall())
+        found: dict[str, int] = dict(
+            connection.execute("select status, count(*) from transition_requests group by 1").fetchall()
+        )
         waiting = connection.execute("select count(*) from audit_outbox where entry like '%\"request:applied\"%'")
         return {**found, "audit entries": (waiting.fetchone() or (0,))[0]}
 
@@ -122,19 +124,18 @@ def _stored(ground: Ground) -> dict[str, int]:
 # ------------------------------------------------------------------ in a client process
 
 
-_platform: Platform
-_prepared: Prepared
+_ready: list[tuple[Platform, Prepared]] = []
+"""What `_prepare` leaves for `_run`: one item."""
 
 
 def _prepare(home: Path, requests: Sequence[str]) -> None:
     """Gather the evidence, as the flow has done when it comes to settling."""
-    global _platform, _prepared
-    _platform = Platform(Settings.load({"GATEHOUSE_HOME": str(home)}), pool_size=CLIENTS)
-    _prepared = [(request_id, _evidence(request_id)) for request_id in requests]
+    platform = Platform(Settings.load({"GATEHOUSE_HOME": str(home)}), pool_size=CLIENTS)
+    _ready.append((platform, [(request_id, _evidence(platform, request_id)) for request_id in requests]))
 
 
-def _evidence(request_id: str) -> Evidence:
-    with _platform.new_unit() as uow:
+def _evidence(platform: Platform, request_id: str) -> Evidence:
+    with platform.new_unit() as uow:
         request = uow.requests.get(request_id)
         subject = uow.facts.subject(request, request.transition)
     measured = [
@@ -145,31 +146,32 @@ def _evidence(request_id: str) -> Evidence:
 
 
 def _run(threads: int, begin: float) -> Spell:
+    platform, prepared = _ready.pop()
     with ThreadPoolExecutor(threads) as pool:
-        clients = [pool.submit(_client, _prepared[number::threads], begin) for number in range(threads)]
+        clients = [pool.submit(_client, platform, prepared[number::threads], begin) for number in range(threads)]
         time.sleep(max(0.0, begin - time.time()))
         before = time.process_time()
         spans = [span for client in clients for span in client.result()]
         used = time.process_time() - before
-    _platform.close()
+    platform.close()
     return Spell(spans, used)
 
 
-def _client(prepared: Prepared, begin: float) -> list[tuple[float, float]]:
+def _client(platform: Platform, prepared: Prepared, begin: float) -> list[tuple[float, float]]:
     for request_id, evidence in prepared[:WARMING]:
-        _settle(request_id, evidence)
+        _settle(platform, request_id, evidence)
     time.sleep(max(0.0, begin - time.time()))
     spans = []
     for request_id, evidence in prepared[WARMING:]:
         start = time.time()
-        _settle(request_id, evidence)
+        _settle(platform, request_id, evidence)
         spans.append((start, time.time()))
     return spans
 
 
-def _settle(request_id: str, evidence: Evidence) -> None:
+def _settle(platform: Platform, request_id: str, evidence: Evidence) -> None:
     settlement = settling.settle(
-        _platform.new_unit(), _platform.system_call("benchmark"), _platform.target, request_id, evidence
+        platform.new_unit(), platform.system_call("benchmark"), platform.target, request_id, evidence
     )
     if settlement.status != "applied":
         raise RuntimeError(f"request {request_id}: {settlement}")

@@ -102,9 +102,9 @@ def tarred(content: bytes) -> bytes:
 
 
 def legacy_torch(marker: Path) -> bytes:
-    return b"".join(
-        pickle.dumps(part, protocol=2) for part in (TORCH_MAGIC, 1001, {"little_endian": True})
-    ) + pickled(marker, 2)
+    return b"".join(pickle.dumps(part, protocol=2) for part in (TORCH_MAGIC, 1001, {"little_endian": True})) + pickled(
+        marker, 2
+    )
 
 
 def safetensors_of(header: Any, data: bytes = b"") -> bytes:
@@ -132,10 +132,7 @@ def safetensors_and_pickle(marker: Path) -> bytes:
         landing += 2 + hop
     data = b"." * (landing - end) + command
     prefix = b'{"__metadata__":{"x":"'
-    suffix = (
-        b'"},"w":%s}'
-        % json.dumps({"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}).encode()
-    )
+    suffix = b'"},"w":%s}' % json.dumps({"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}).encode()
     text = bytearray(b"a" * (length - len(prefix) - len(suffix)))
     for place in range(start, end, 2 + hop):
         at = place - 8 - len(prefix)
@@ -152,16 +149,12 @@ def external_onnx(*, nested: bool) -> bytes:
         entry.key, entry.value = key, value
     if not nested:
         node = helper.make_node("Add", ["X", "w"], ["Y"])
-        return bytes(
-            graph_model([node], [tensor("X", None, 4)], [tensor("Y", None, 4)], [outside]).SerializeToString()
-        )
+        return bytes(graph_model([node], [tensor("X", None, 4)], [tensor("Y", None, 4)], [outside]).SerializeToString())
     constant = helper.make_node("Constant", [], ["b"], value=outside)
     branch = helper.make_graph([constant], "branch", [], [tensor("b", 4)])
     node = helper.make_node("If", ["c"], ["Y"], then_branch=branch, else_branch=branch)
     condition = helper.make_tensor("c", TensorProto.BOOL, [], [True])
-    return bytes(
-        graph_model([node], [tensor("X", None, 4)], [tensor("Y", 4)], [condition]).SerializeToString()
-    )
+    return bytes(graph_model([node], [tensor("X", None, 4)], [tensor("Y", 4)], [condition]).SerializeToString())
 
 
 def foreign_operator(op: str, domain: str) -> bytes:

@@ -122,9 +122,7 @@ _entries = st.dictionaries(
                 "data_offsets": st.lists(_numbers, min_size=2, max_size=2),
             }
         ),
-        st.dictionaries(
-            st.sampled_from(["dtype", "x"]), st.one_of(st.text(max_size=3), st.integers()), max_size=2
-        ),
+        st.dictionaries(st.sampled_from(["dtype", "x"]), st.one_of(st.text(max_size=3), st.integers()), max_size=2),
     ),
     max_size=3,
 )

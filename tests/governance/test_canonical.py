@@ -34,9 +34,7 @@ NAMED = st.fixed_dictionaries(
 )
 CLOSE = st.recursive(
     st.sampled_from([None, 0, 1, True, False, "x"]) | NAMED,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "v"]), inner, max_size=2)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "v"]), inner, max_size=2),
     max_leaves=6,
 )
 
@@ -87,9 +85,7 @@ def test_the_same_number_is_the_same_value() -> None:
 def test_items_are_matched_by_their_name_so_that_an_insertion_is_one_line() -> None:
     before = {"artifacts": [{"id": "b", "sha256": "1"}, {"id": "c", "sha256": "2"}]}
     after = {"artifacts": [{"id": "a", "sha256": "0"}, *before["artifacts"]]}
-    assert difference(before, after) == [
-        {"path": "artifacts[a]", "before": None, "after": {"id": "a", "sha256": "0"}}
-    ]
+    assert difference(before, after) == [{"path": "artifacts[a]", "before": None, "after": {"id": "a", "sha256": "0"}}]
 
 
 def test_lines_name_the_place_and_both_values() -> None:

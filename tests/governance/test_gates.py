@@ -80,9 +80,7 @@ def test_waiting_is_for_people_alone(rules: tuple[Policy, ...], outcome: str) ->
     assert decide(judged(*rules)).outcome == outcome
 
 
-@pytest.mark.parametrize(
-    "error", [KeyError("artifacts"), ZeroDivisionError(), RecursionError(), AssertionError("no")]
-)
+@pytest.mark.parametrize("error", [KeyError("artifacts"), ZeroDivisionError(), RecursionError(), AssertionError("no")])
 def test_a_rule_that_breaks_is_unknown_and_blocks(error: Exception) -> None:
     (result,) = judged(Rule(error))
     assert result.verdict.outcome == "unknown"

@@ -47,9 +47,7 @@ retire              draft changes_requested staging deprecated                 r
 """
 ROWS = [line.split() for line in DESIGN.strip().splitlines()]
 EXPECTED: dict[tuple[str, str], str] = {
-    (source, name): source if target == "=" else target
-    for name, *sources, target in ROWS
-    for source in sources
+    (source, name): source if target == "=" else target for name, *sources, target in ROWS for source in sources
 }
 NAMES = [row[0] for row in ROWS]
 
@@ -92,9 +90,7 @@ def test_only_retired_has_no_way_out() -> None:
 
 
 def test_only_two_transitions_lead_into_production_and_no_version_jumps_there() -> None:
-    into = {
-        (name.value, source.value) for name, source, target in edges() if target is VersionState.PRODUCTION
-    }
+    into = {(name.value, source.value) for name, source, target in edges() if target is VersionState.PRODUCTION}
     assert into == {("promote_production", "approved_prod"), ("rollback", "deprecated")}
 
 
@@ -156,9 +152,7 @@ def test_every_transition_is_a_deployment_with_an_outcome_of_its_own() -> None:
     assert len({row.outcome for row in TRANSITIONS.values()}) == len(TRANSITIONS)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "PROMOTE_PRODUCTION", "promote-production", "force", "promote_production ", "\0"]
-)
+@pytest.mark.parametrize("name", ["", "PROMOTE_PRODUCTION", "promote-production", "force", "promote_production ", "\0"])
 def test_there_is_no_other_transition(name: str) -> None:
     with pytest.raises(InvalidInput, match="promote_production"):
         transition_named(name)

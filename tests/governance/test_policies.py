@@ -188,13 +188,10 @@ def test_a_container_is_as_good_as_weights() -> None:
 
 def test_integrity_is_judged_for_every_artifact_and_for_what_returns() -> None:
     two = [
-        {"id": name, "type": "weights", "name": f"{name}.onnx", "sha256": name * 64, "size": 1}
-        for name in ("a", "b")
+        {"id": name, "type": "weights", "name": f"{name}.onnx", "sha256": name * 64, "size": 1} for name in ("a", "b")
     ]
     stored = [{"id": "a", "storedSha256": "a" * 64}, {"id": "b", "storedSha256": "c" * 64}]
-    verdict = ArtifactIntegrity().judge(
-        sample_case(SUBMIT, subject={"artifacts": two}, measured={"artifacts": stored})
-    )
+    verdict = ArtifactIntegrity().judge(sample_case(SUBMIT, subject={"artifacts": two}, measured={"artifacts": stored}))
     assert isinstance(verdict, Failed)
     assert len(verdict.reasons) == 1
     assert "b.onnx" in verdict.reasons[0]

@@ -96,8 +96,7 @@ def test_results_of_other_weights_do_not_count_however_good() -> None:
 def test_every_weights_file_must_have_been_evaluated() -> None:
     """A second, never evaluated weights file may not ride on the results of the first."""
     two = [
-        {"id": name, "type": "weights", "name": f"{name}.onnx", "sha256": name * 64, "size": 1}
-        for name in ("a", "b")
+        {"id": name, "type": "weights", "name": f"{name}.onnx", "sha256": name * 64, "size": 1} for name in ("a", "b")
     ]
     verdict = EvaluationPassed().judge(sample_case(ASK, subject={"artifacts": two}))
     assert verdict.outcome == "failed"

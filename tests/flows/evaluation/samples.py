@@ -121,9 +121,7 @@ def endless_loop(width: int) -> bytes:
         helper.make_tensor("rounds", TensorProto.INT64, [], [2**62]),
         helper.make_tensor("true", TensorProto.BOOL, [], [True]),
     ]
-    return bytes(
-        graph_model(nodes, [tensor("X", None, width)], [tensor("Y", None, 1)], constants).SerializeToString()
-    )
+    return bytes(graph_model(nodes, [tensor("X", None, width)], [tensor("Y", None, 1)], constants).SerializeToString())
 
 
 def greedy(width: int) -> bytes:
@@ -137,6 +135,4 @@ def greedy(width: int) -> bytes:
         helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
         helper.make_tensor("shape", TensorProto.INT64, [2], [1, 10**9]),
     ]
-    return bytes(
-        graph_model(nodes, [tensor("X", None, width)], [tensor("Y", None, 1)], constants).SerializeToString()
-    )
+    return bytes(graph_model(nodes, [tensor("X", None, width)], [tensor("Y", None, 1)], constants).SerializeToString())

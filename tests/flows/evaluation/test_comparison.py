@@ -39,9 +39,7 @@ def _answers(path: Path, target: list[str], prediction: list[str], example: list
     return path
 
 
-def _numbers(
-    path: Path, target: list[float], prediction: list[float], loss: list[float] | None = None
-) -> Path:
+def _numbers(path: Path, target: list[float], prediction: list[float], loss: list[float] | None = None) -> Path:
     columns = {
         "example": list(range(len(target))),
         "target": target,
@@ -121,9 +119,7 @@ def test_two_real_models_from_predictions_to_a_conclusion(tmp_path: Path) -> Non
     assert isinstance(found, PairedCounts)
     right = trained("cancer").predict(test_x) == test_y
     was_right = np.full(len(test_y), np.bincount(y).argmax()) == test_y
-    assert found == PairedCounts(
-        int((right & ~was_right).sum()), int((was_right & ~right).sum()), len(test_y)
-    )
+    assert found == PairedCounts(int((right & ~was_right).sum()), int((was_right & ~right).sum()), len(test_y))
     assert compare_binary(found.b, found.c, found.n, margin=0.02).conclusion == "worse"
     same = compare_outcomes(good_path, good_path)
     assert isinstance(same, PairedCounts)

@@ -73,18 +73,14 @@ def _expected_multiclass(name: str, data: Classified, weights: Any) -> float:
     }
     if name in averaged:
         return float(
-            averaged[name](
-                data.target, data.predicted, average="macro", sample_weight=weights, zero_division=0
-            )
+            averaged[name](data.target, data.predicted, average="macro", sample_weight=weights, zero_division=0)
         )
     if name == "accuracy":
         return float(reference.accuracy_score(data.target, data.predicted, sample_weight=weights))
     if name == "balanced_accuracy":
         return float(reference.balanced_accuracy_score(data.target, data.predicted, sample_weight=weights))
     if name == "roc_auc_ovr":
-        return float(
-            reference.roc_auc_score(data.target, data.scores, multi_class="ovr", sample_weight=weights)
-        )
+        return float(reference.roc_auc_score(data.target, data.scores, multi_class="ovr", sample_weight=weights))
     if name == "log_loss":
         return float(reference.log_loss(data.target, data.scores, sample_weight=weights, labels=labels))
     return float(reference.brier_score_loss(data.target, data.scores, sample_weight=weights, labels=labels))
@@ -126,9 +122,7 @@ def test_regression_metrics(seed: int, n: int) -> None:
     }
     for name, function in expected.items():
         for weight in (np.ones(n), weights):
-            assert values[name](weight) == pytest.approx(function(target, predicted, sample_weight=weight)), (
-                name
-            )
+            assert values[name](weight) == pytest.approx(function(target, predicted, sample_weight=weight)), name
     assert values["max_error"](np.ones(n)) == pytest.approx(reference.max_error(target, predicted))
 
 
@@ -196,10 +190,6 @@ def test_bootstrap_knows_its_bounds() -> None:
     for n in (9, 50_001):
         estimators = regression_estimators(np.arange(float(n)), np.zeros(n), ("mean_absolute_error",))
         assert bootstrap(estimators, n) == {}
-    rare = Classified(
-        ("a", "b"), np.r_[1, np.zeros(39, dtype=int)], np.zeros(40, dtype=int), np.full((40, 2), 0.5)
-    )
-    assert "roc_auc" in bootstrap(
-        binary_estimators(rare, 1, ("roc_auc",)), 40
-    )  # undefined on a third of the draws
+    rare = Classified(("a", "b"), np.r_[1, np.zeros(39, dtype=int)], np.zeros(40, dtype=int), np.full((40, 2), 0.5))
+    assert "roc_auc" in bootstrap(binary_estimators(rare, 1, ("roc_auc",)), 40)  # undefined on a third of the draws
     assert bootstrap({"never": lambda weights: math.nan}, 40) == {}

@@ -45,9 +45,7 @@ def test_the_process_finds_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.M
     assert isinstance(answer, Answer)
     found = answer.value
     assert "secret" not in json.dumps(found["environment"])
-    assert not [
-        name for name in found["environment"] if name.startswith(("GATEHOUSE", "PREFECT", "AWS", "PG"))
-    ]
+    assert not [name for name in found["environment"] if name.startswith(("GATEHOUSE", "PREFECT", "AWS", "PG"))]
     assert found["environment"]["HOME"] == found["cwd"] == str(tmp_path)
     assert found["folder"] == ["job.json"]
     assert "/tmp" not in found["path"]
@@ -115,9 +113,7 @@ def test_a_linked_result_is_not_followed(tmp_path: Path) -> None:
     secret.write_text('{"value": {"password": "x"}}')
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    assert _run("link", scratch, target=str(secret)) == Broken(
-        "crash", "The process left no readable result."
-    )
+    assert _run("link", scratch, target=str(secret)) == Broken("crash", "The process left no readable result.")
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:

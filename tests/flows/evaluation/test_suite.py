@@ -46,9 +46,7 @@ Evaluate = Callable[..., SuiteRun | SuiteFailure]
 def evaluate(tmp_path: Path) -> Evaluate:
     """Write a model and a dataset and run the suite on them."""
 
-    def run(
-        model: bytes, columns: dict[str, Any], asked: SuiteJob, limits: Limits = LIMITS
-    ) -> SuiteRun | SuiteFailure:
+    def run(model: bytes, columns: dict[str, Any], asked: SuiteJob, limits: Limits = LIMITS) -> SuiteRun | SuiteFailure:
         write = parquet if asked.dataset_format == "parquet" else comma_separated
         data = write(tmp_path / f"data.{asked.dataset_format}", columns)
         return run_suite(saved(tmp_path / "model", model), data, asked, limits=limits, work_dir=tmp_path)
@@ -67,9 +65,7 @@ def _outcomes(run: SuiteRun | SuiteFailure) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("zipmap", [True, False])
 @pytest.mark.parametrize("dataset_format", ["parquet", "csv"])
-def test_breast_cancer_as_scikit_learn_judges_it(
-    evaluate: Evaluate, zipmap: bool, dataset_format: Any
-) -> None:
+def test_breast_cancer_as_scikit_learn_judges_it(evaluate: Evaluate, zipmap: bool, dataset_format: Any) -> None:
     _, x, _, y, _ = split("cancer")
     metrics = tuple(sorted(METRICS[TaskType.BINARY]))
     asked = job("cancer", metrics=metrics, dataset_format=dataset_format)
@@ -80,9 +76,7 @@ def test_breast_cancer_as_scikit_learn_judges_it(
     assert run.n == len(y)
     assert run.metrics["accuracy"] == model.score(x, y)
     assert run.metrics["f1"] == pytest.approx(reference.f1_score(y, model.predict(x)))
-    assert run.metrics["roc_auc"] == pytest.approx(
-        reference.roc_auc_score(y, model.predict_proba(x)[:, 1]), abs=1e-4
-    )
+    assert run.metrics["roc_auc"] == pytest.approx(reference.roc_auc_score(y, model.predict_proba(x)[:, 1]), abs=1e-4)
     assert run.metrics["log_loss"] == pytest.approx(reference.log_loss(y, model.predict_proba(x)), rel=1e-2)
     assert list(run.metrics) == list(metrics)
     for name, (low, high) in run.intervals.items():
@@ -107,9 +101,7 @@ def test_iris_in_three_classes(evaluate: Evaluate, zipmap: bool) -> None:
     assert run.metrics["roc_auc_ovr"] == pytest.approx(
         reference.roc_auc_score(y, probabilities, multi_class="ovr"), abs=1e-3
     )
-    assert run.metrics["brier_score_loss"] == pytest.approx(
-        reference.brier_score_loss(y, probabilities), abs=1e-4
-    )
+    assert run.metrics["brier_score_loss"] == pytest.approx(reference.brier_score_loss(y, probabilities), abs=1e-4)
     assert outcomes["score"] == pytest.approx(probabilities.max(axis=1), abs=1e-4)
 
 
@@ -203,9 +195,7 @@ def test_one_input_per_column_and_labels_of_text(evaluate: Evaluate) -> None:
         "target": ["no", "yes", "yes"],
         "id": ["x", "y", "z"],
     }
-    run = evaluate(
-        model, columns, job(drop=("id",), positive_label="yes", metrics=("accuracy", "precision", "recall"))
-    )
+    run = evaluate(model, columns, job(drop=("id",), positive_label="yes", metrics=("accuracy", "precision", "recall")))
     assert _outcomes(run)["prediction"] == ["no", "yes", "no"]
     assert isinstance(run, SuiteRun)
     assert run.metrics == {"accuracy": 2 / 3, "precision": 1.0, "recall": 0.5}
@@ -325,9 +315,7 @@ def test_weights_in_another_file_are_not_read(evaluate: Evaluate, tmp_path: Path
     """A neighbour's file, by its name in the store or by a path, must not become this model's weights."""
     (tmp_path / "neighbour").write_bytes(np.ones(1, np.float32).tobytes())
     for location in ("neighbour", "../neighbour", str(tmp_path / "neighbour"), "/etc/hostname"):
-        outside = TensorProto(
-            name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL
-        )
+        outside = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
         for key, value in (("location", location), ("offset", "0"), ("length", "4")):
             entry = outside.external_data.add()
             entry.key, entry.value = key, value
@@ -402,9 +390,7 @@ DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 def _one_feature_model() -> bytes:
-    return onnx_of(
-        LogisticRegression().fit(np.array([[0.0], [1.0], [2.0], [3.0]], np.float32), [0, 1, 0, 1]), 1
-    )
+    return onnx_of(LogisticRegression().fit(np.array([[0.0], [1.0], [2.0], [3.0]], np.float32), [0, 1, 0, 1]), 1)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -439,14 +425,10 @@ def test_a_broken_file_is_a_failure_with_a_reason(
 def test_limits_on_the_dataset(evaluate: Evaluate) -> None:
     model, columns = _one_feature_model(), _with()
     _failed(evaluate(model, columns, job(), Limits(rows=3)), "dataset", "4 rows; at most 3")
-    _failed(
-        evaluate(model, columns, job(dataset_format="csv"), Limits(rows=3)), "dataset", "4 rows; at most 3"
-    )
+    _failed(evaluate(model, columns, job(dataset_format="csv"), Limits(rows=3)), "dataset", "4 rows; at most 3")
     _failed(evaluate(model, columns, job(), Limits(columns=1)), "dataset", "2 columns; at most 1")
     _failed(evaluate(model, columns, job(), Limits(dataset_bytes=10)), "dataset", "at most 10")
-    _failed(
-        evaluate(model, _with(target=[0, 1, 2, 3]), job(), Limits(classes=3)), "dataset", "4 different labels"
-    )
+    _failed(evaluate(model, _with(target=[0, 1, 2, 3]), job(), Limits(classes=3)), "dataset", "4 different labels")
 
 
 def test_a_dataset_that_unfolds_beyond_the_memory(evaluate: Evaluate) -> None:

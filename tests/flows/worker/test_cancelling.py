@@ -36,7 +36,7 @@ def test_cancel_kills_what_does_not_let_itself_be_interrupted(
 def test_a_cancelled_run_that_is_retried_runs(
     worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
 ) -> None:
-    """The worker remembers the cancellation, but it was about the first attempt."""
+    """The worker may hear of the cancellation again, with events that it missed; it was about the first attempt."""
     run = orchestrator.run_sample("waiting", worker.pool, folder=str(tmp_path))
     pid_in(tmp_path / "started")
     orchestrator.cancel(run)

@@ -62,10 +62,10 @@ def test_nothing_is_left_when_the_worker_dies(control: tuple[socket.socket, psut
     ours, fork_server = control
     job_sockets = [_ask(ours), _ask(ours)]
     children = eventually(lambda: _two(fork_server.children()))
-    children[0].suspend()  # one that does not react
-    for one in (ours, *job_sockets):
-        one.close()
-    eventually(lambda: not any(is_running(one) for one in (fork_server, *children)))
+    with job_sockets[1]:  # held open, so that its child does not learn of it and can only be killed
+        for one in (ours, job_sockets[0]):
+            one.close()
+        eventually(lambda: not any(is_running(one) for one in (fork_server, *children)))
 
 
 def test_nothing_is_left_when_the_worker_dies_without_having_read(
@@ -76,9 +76,10 @@ def test_nothing_is_left_when_the_worker_dies_without_having_read(
     job_sockets = [_ask(ours), _ask(ours)]
     children = eventually(lambda: _two(fork_server.children()))
     eventually(lambda: b"born" in ours.recv(4096, socket.MSG_PEEK))
-    for one in (ours, *job_sockets):
-        one.close()
-    eventually(lambda: not any(is_running(one) for one in (fork_server, *children)))
+    with job_sockets[1]:  # held open, so that its child does not learn of it and can only be killed
+        for one in (ours, job_sockets[0]):
+            one.close()
+        eventually(lambda: not any(is_running(one) for one in (fork_server, *children)))
 
 
 def _two(children: list[psutil.Process]) -> list[psutil.Process]:

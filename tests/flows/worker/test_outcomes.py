@@ -78,14 +78,14 @@ def test_what_a_run_leaves_running_is_killed(worker: WorkerProcess, orchestrator
 
 
 def test_no_more_runs_at_once_than_the_limit(worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path) -> None:
-    """Three slots, five runs: three start, the others stay scheduled, and each that ends lets the next one in."""
+    """Three slots, seven runs: three start, the others stay scheduled, and each that ends lets the next one in."""
     deployment = orchestrator.deploy(f"{SAMPLES}.waiting", worker.pool)
-    folders = [tmp_path / str(number) for number in range(5)]
+    folders = [tmp_path / str(number) for number in range(7)]
     for folder in folders:
         folder.mkdir()
     runs = {folder: orchestrator.start(deployment, folder=str(folder)) for folder in folders}
-    for done in range(5):
-        inside = eventually(lambda: _inside(folders, at_least=min(3, 5 - done)))  # noqa: B023
+    for done in range(7):
+        inside = eventually(lambda: _inside(folders, at_least=min(3, 7 - done)))  # noqa: B023
         waiting = [folder for folder in folders if not (folder / "started").exists()]
         assert len(inside) <= 3
         assert all(orchestrator.state(runs[folder])["type"] in {"SCHEDULED", "PENDING"} for folder in waiting)

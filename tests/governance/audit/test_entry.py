@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from governance.audit.entry import Draft, draft, is_authentic, mac_of
+from governance.audit.entry import Draft, draft, is_authentic, mac_of, mac_prefixes
 from tests.governance.audit.histories import AUDIT_KEY, event
 
 
@@ -20,6 +20,13 @@ def test_leaf_is_the_rfc_6962_hash_of_the_text_and_mac_is_hmac_of_the_leaf() -> 
 def test_mac_follows_rfc_4231_test_case_2() -> None:
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert mac_of(b"Jefe", b"what do ya want for nothing?").hex() == expected
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 63, 64, 65, 200])
+def test_mac_prefixes_make_the_same_mac(length: int) -> None:
+    key = bytes(range(200))[:length]
+    inner, outer = mac_prefixes(key)
+    assert hashlib.sha256(outer + hashlib.sha256(inner + b"leaf").digest()).digest() == mac_of(key, b"leaf")
 
 
 def test_what_the_platform_wrote_is_authentic() -> None:

@@ -83,7 +83,7 @@ def test_approvers_do_not_write_and_developers_do_not_administer(shared_registry
         lambda: registry.attach_artifact(
             r.unit(), by_grace, registry.NewArtifact(model, "1.0.0", "config", "c", "x/y", "a" * 64, 1, "", None)
         ),
-        lambda: registry.check_can_attach(r.unit(), by_grace, model, "1.0.0", "config", "c"),
+        lambda: registry.check_can_attach(r.unit(), by_grace, model, "1.0.0", "config", "c", "x/y", None),
         lambda: policies.publish(r.unit(), by_dana, "completeness", {}),
         lambda: policies.publish(r.unit(), by_grace, "completeness", {}),
         lambda: people.create_user(r.unit(), by_dana, name="x", role="admin", groups=[], password_hash=None),
@@ -114,7 +114,7 @@ def test_content_changes_until_production_and_never_again(shared_registry: Regis
     def change(model: str) -> None:
         registry.update_metadata(r.unit(), r.call(r.dev), model, "1.0.0", {**METADATA, "n": 1}, None)
         r.attach(model, "1.0.0", b"other", replace=True)
-        registry.check_can_attach(r.unit(), r.call(r.dev), model, "1.0.0", "weights", "model.onnx")
+        registry.check_can_attach(r.unit(), r.call(r.dev), model, "1.0.0", "weights", "model.onnx", "x/y", None)
 
     for until in ("submit", "approve_staging", "deploy_staging", "approve_production"):
         model = model_with_version(r)
@@ -130,7 +130,7 @@ def test_content_changes_until_production_and_never_again(shared_registry: Regis
             lambda: registry.update_metadata(r.unit(), r.call(r.dev), model, "1.0.0", {}, None),
             lambda: r.attach(model, "1.0.0", b"other", replace=True),
             lambda: r.attach(model, "1.0.0", b"other"),
-            lambda: registry.check_can_attach(r.unit(), r.call(r.dev), model, "1.0.0", "weights", "w"),
+            lambda: registry.check_can_attach(r.unit(), r.call(r.dev), model, "1.0.0", "weights", "w", "x/y", None),
         ):
             with pytest.raises(VersionFrozen):
                 attempt()

@@ -30,16 +30,12 @@ def test_the_published_example() -> None:
 def test_the_moment_counts_not_its_time_zone() -> None:
     moment = EXAMPLE_TIME.astimezone(timezone(timedelta(hours=-7)))
 
-    assert (
-        presigned_get(EXAMPLE_URL, EXAMPLE, region="us-east-1", at=moment, ttl_seconds=86400)
-        == EXAMPLE_SIGNED
-    )
+    assert presigned_get(EXAMPLE_URL, EXAMPLE, region="us-east-1", at=moment, ttl_seconds=86400) == EXAMPLE_SIGNED
 
 
 def test_a_signature_is_replaced() -> None:
     assert (
-        presigned_get(EXAMPLE_SIGNED, EXAMPLE, region="us-east-1", at=EXAMPLE_TIME, ttl_seconds=86400)
-        == EXAMPLE_SIGNED
+        presigned_get(EXAMPLE_SIGNED, EXAMPLE, region="us-east-1", at=EXAMPLE_TIME, ttl_seconds=86400) == EXAMPLE_SIGNED
     )
 
 

@@ -122,9 +122,7 @@ class TestWhereLocksAreHonoured:
 class TestWhereLocksAreNot:
     def test_swift_ignores_them_silently(self, swift: S3Backend) -> None:
         location = swift.store.location
-        swift.store.client.put_bucket_versioning(
-            Bucket=location.bucket, VersioningConfiguration={"Status": "Enabled"}
-        )
+        swift.store.client.put_bucket_versioning(Bucket=location.bucket, VersioningConfiguration={"Status": "Enabled"})
 
         with pytest.raises(GuaranteeMissing, match="a locked object could be deleted"):
             opened(location, retention=A_DAY, at=now())

@@ -59,16 +59,13 @@ class TestPresignedDownload:
         assert hashlib.sha256(answer.content).hexdigest() == blob.sha256
         assert answer.headers["content-type"] == "application/x-onnx"
         assert answer.headers["content-disposition"] == (
-            'attachment; filename="Gr__e _1_X-Evil_ 1.onnx"'
-            "; filename*=UTF-8''Gr%C3%B6%C3%9Fe%20_1_X-Evil_%201.onnx"
+            "attachment; filename=\"Gr__e _1_X-Evil_ 1.onnx\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe%20_1_X-Evil_%201.onnx"
         )
         assert "x-evil" not in answer.headers
 
     def test_a_range(self, presented: tuple[S3ArtifactStore, StoredBlob, bytes]) -> None:
         store, blob, content = presented
-        url = store.download_url(
-            blob.sha256, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60
-        )
+        url = store.download_url(blob.sha256, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60)
 
         answer = httpx.get(url, headers={"Range": f"bytes={FIRST_PART_BYTES - 2}-"}, trust_env=False)
 
@@ -79,9 +76,7 @@ class TestPresignedDownload:
     def test_a_changed_address_is_refused(self, presented: tuple[S3ArtifactStore, StoredBlob, bytes]) -> None:
         store, blob, _ = presented
         other = stored(store, b"another blob")
-        url = store.download_url(
-            blob.sha256, filename="f.bin", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60
-        )
+        url = store.download_url(blob.sha256, filename="f.bin", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60)
         changed = [
             url.replace(f"{blob.sha256[:2]}/{blob.sha256}", f"{other.sha256[:2]}/{other.sha256}"),
             url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000"),
@@ -97,15 +92,11 @@ class TestPresignedDownload:
         assert httpx.delete(url, trust_env=False).status_code == 403
         assert store.digest(blob.sha256) == blob.sha256
 
-    def test_an_expired_address_is_refused(
-        self, presented: tuple[S3ArtifactStore, StoredBlob, bytes]
-    ) -> None:
+    def test_an_expired_address_is_refused(self, presented: tuple[S3ArtifactStore, StoredBlob, bytes]) -> None:
         store, blob, _ = presented
         an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
 
-        expired = store.download_url(
-            blob.sha256, filename="f", media_type="a/b", at=an_hour_ago, ttl_seconds=60
-        )
+        expired = store.download_url(blob.sha256, filename="f", media_type="a/b", at=an_hour_ago, ttl_seconds=60)
         still_valid = store.download_url(
             blob.sha256, filename="f", media_type="a/b", at=an_hour_ago, ttl_seconds=2 * 3600
         )
@@ -114,17 +105,11 @@ class TestPresignedDownload:
         assert httpx.get(still_valid, trust_env=False).status_code == 200
 
     def test_the_address_is_spelt_as_downloaders_reach_the_server(self, swift_location: S3Location) -> None:
-        store = S3ArtifactStore(
-            dataclasses.replace(swift_location, public_endpoint="https://files.example.org")
-        )
+        store = S3ArtifactStore(dataclasses.replace(swift_location, public_endpoint="https://files.example.org"))
 
-        url = store.download_url(
-            "ab" * 32, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60
-        )
+        url = store.download_url("ab" * 32, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60)
 
-        assert url.startswith(
-            f"https://files.example.org/{swift_location.bucket}/one%20tenant/%C3%A4/blobs/ab/"
-        )
+        assert url.startswith(f"https://files.example.org/{swift_location.bucket}/one%20tenant/%C3%A4/blobs/ab/")
 
     def test_on_aws_it_names_the_bucket_in_its_region(self) -> None:
         location = S3Location(
@@ -264,13 +249,9 @@ class TestUnavailable:
         with pytest.raises(StoreUnavailable, match="credentials"):
             store.size("ab" * 32)
         with pytest.raises(StoreUnavailable, match="credentials"):
-            store.download_url(
-                "ab" * 32, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60
-            )
+            store.download_url("ab" * 32, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60)
 
-    def test_credentials_of_the_chain_are_used(
-        self, swift: S3Backend, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_credentials_of_the_chain_are_used(self, swift: S3Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         given = swift.store.location.credentials
         assert given is not None
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", given.access_key)
@@ -279,9 +260,7 @@ class TestUnavailable:
         store = S3ArtifactStore(dataclasses.replace(swift.store.location, credentials=None))
 
         blob = stored(store, b"content")
-        url = store.download_url(
-            blob.sha256, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60
-        )
+        url = store.download_url(blob.sha256, filename="f", media_type="a/b", at=datetime.now(UTC), ttl_seconds=60)
 
         assert httpx.get(url, trust_env=False).content == b"content"
 
@@ -289,9 +268,7 @@ class TestUnavailable:
         with socket.socket() as held:
             held.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
             endpoint = f"http://127.0.0.1:{held.getsockname()[1]}"
-            store = S3ArtifactStore(
-                S3Location("bucket", endpoint=endpoint, credentials=S3Credentials("id", "secret"))
-            )
+            store = S3ArtifactStore(S3Location("bucket", endpoint=endpoint, credentials=S3Credentials("id", "secret")))
 
             with pytest.raises(StoreUnavailable) as refusal:
                 store.exists("ab" * 32)

@@ -43,15 +43,11 @@ def test_what_was_signed_is_verified() -> None:
     claims = verify("GET", path, query, key=SIGNING_KEY, at=NOW)
 
     assert path == PATH
-    assert claims == DownloadClaims(
-        "Gewichte für München.onnx", "application/x-onnx", NOW + timedelta(seconds=60)
-    )
+    assert claims == DownloadClaims("Gewichte für München.onnx", "application/x-onnx", NOW + timedelta(seconds=60))
 
 
 def test_the_local_store_gives_such_an_address(local: LocalBackend) -> None:
-    address = local.store.download_url(
-        "cd" * 32, filename="a.bin", media_type="text/plain", at=NOW, ttl_seconds=300
-    )
+    address = local.store.download_url("cd" * 32, filename="a.bin", media_type="text/plain", at=NOW, ttl_seconds=300)
     path, _, query = address.partition("?")
 
     assert path == "/api/v1/blobs/" + "cd" * 32
@@ -128,9 +124,7 @@ def test_another_method_path_or_key_is_refused() -> None:
             verify(method, other_path, query, key=key, at=NOW)
 
 
-@pytest.mark.parametrize(
-    "query", ["", "a", "&", "=", "signature=", "%", "%ff=1", "x" * 100_000, "a=1&" * 1000]
-)
+@pytest.mark.parametrize("query", ["", "a", "&", "=", "signature=", "%", "%ff=1", "x" * 100_000, "a=1&" * 1000])
 def test_rubbish_is_refused_and_raises_nothing_else(query: str) -> None:
     with pytest.raises(UrlRefused):
         verify("GET", PATH, query, key=SIGNING_KEY, at=NOW)

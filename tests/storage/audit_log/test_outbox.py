@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from governance.audit.entry import draft
 from governance.errors import InvalidInput
 from storage.audit_log import append
+from storage.audit_log.outbox import MOST_EVENTS
 from tests.governance.audit.histories import AUDIT_KEY, event
 from tests.storage.audit_log.platform import AuditedPlatform
 
@@ -59,8 +60,16 @@ def test_many_events_are_one_statement(platform: AuditedPlatform) -> None:
 
 
 def test_a_change_that_nobody_describes_is_a_mistake(platform: AuditedPlatform) -> None:
-    with platform.engine.begin() as connection, pytest.raises(ValueError, match="nothing to record"):
+    with platform.engine.begin() as connection, pytest.raises(ValueError, match="not 0"):
         append(connection, [], key=AUDIT_KEY)
+
+
+def test_more_events_than_a_statement_takes_are_refused_before_it_is_sent(platform: AuditedPlatform) -> None:
+    with platform.engine.begin() as connection, pytest.raises(ValueError, match="not 20001"):
+        append(connection, [event(1)] * (MOST_EVENTS + 1), key=AUDIT_KEY)
+    with platform.engine.begin() as connection:
+        append(connection, [event(1)] * MOST_EVENTS, key=AUDIT_KEY)
+    assert len(waiting(platform)) == MOST_EVENTS
 
 
 def test_an_event_without_canonical_form_records_nothing(platform: AuditedPlatform) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from governance.audit.chain import Head
 from governance.audit.checkpoint import Checkpoint
-from governance.audit.entry import draft
+from governance.audit.entry import Draft, draft
 from governance.audit.report import Kind
 from storage.audit_log import BrokenHistoryError, Sequencer
 from storage.audit_log.checkpoints import CheckpointFiles
+from storage.audit_log.ledger import Ledger
 from storage.audit_log.sequencer import LEADERSHIP
 from tests.governance.audit.histories import AUDIT_KEY, SIGNING_KEY, VERIFIER, event
 from tests.storage.audit_log.platform import AuditedPlatform, eventually, running
@@ -172,6 +173,14 @@ def test_rows_that_the_platform_did_not_write_stay_outside(platform: AuditedPlat
     assert report.outbox == 6
 
 
+def test_a_waiting_row_without_values_does_not_stop_the_order(platform: AuditedPlatform) -> None:
+    platform.execute("alter table audit_outbox alter entry drop not null")
+    platform.execute("insert into audit_outbox (entry, leaf, mac) values (null, 'x', 'y')")
+    platform.record(2)
+    assert platform.sequencer().drain() == 2
+    assert [finding.kind for finding in platform.verify().findings] == [Kind.OUTBOX]
+
+
 def test_an_edited_waiting_row_does_not_get_in(platform: AuditedPlatform) -> None:
     platform.record(2)
     platform.execute("update audit_outbox set entry = replace(entry, 'draft', 'final') where id = 1")
@@ -267,6 +276,28 @@ def test_a_head_changed_under_the_leader_stops_it(platform: AuditedPlatform) -> 
         platform.record(1)
         eventually(lambda: "BrokenHistoryError" in (sequencer.status.error or ""))
         assert len(platform.recorded_ids()) == 3
+
+
+def test_waiting_rows_removed_under_the_leader_abort_the_whole_batch(
+    platform: AuditedPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading and moving, somebody deletes a row by hand: a gap must not come of it."""
+    read = Ledger.waiting
+
+    def read_and_remove(ledger: Ledger, *arguments: int) -> list[tuple[int, Draft]]:
+        batch = read(ledger, *arguments)
+        platform.execute("delete from audit_outbox where id = 2")
+        return batch
+
+    ids = platform.record(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "waiting", read_and_remove)
+        with pytest.raises(BrokenHistoryError, match="removed by somebody"):
+            platform.sequencer().drain()
+    assert platform.recorded_ids() == []
+    assert platform.sequencer().drain() == 2
+    assert platform.recorded_ids() == [ids[0], ids[2]]
+    assert platform.verify().ok
 
 
 def test_checkpoints_of_another_key_are_not_continued(platform: AuditedPlatform) -> None:
