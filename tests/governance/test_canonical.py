@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +102,17 @@ def test_lines_name_the_place_and_both_values() -> None:
 
 
 @settings(max_examples=40)
+@given(VALUES)
+def test_the_quick_way_spells_values_as_the_standard_does(value: Any) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("first", range(0, 0x110000, 0x1000))
+def test_every_character_is_spelt_as_the_standard_does(first: int) -> None:
+    characters = "".join(chr(code) for code in range(first, first + 0x1000) if not 0xD800 <= code <= 0xDFFF)
+    assert canonical_bytes([characters]) == rfc8785.dumps([characters])
+
+
 @given(st.dictionaries(st.text(max_size=4), VALUES, max_size=6), st.randoms(use_true_random=False))
 def test_digest_does_not_depend_on_the_order_of_keys(value: dict[str, Any], shuffling: random.Random) -> None:
     def shuffled(item: Any) -> Any:
