@@ -10,9 +10,12 @@ from tests.fixtures.platform import RunningPlatform
 
 
 @pytest.mark.timeout(600)
-def test_the_demo_works_and_works_again(platform_home: RunningPlatform) -> None:
+@pytest.mark.parametrize(
+    "runs", [("only",), pytest.param(("first", "second", "third"), marks=pytest.mark.prove)], ids=["once", "again"]
+)
+def test_the_demo_works_and_works_again(platform_home: RunningPlatform, runs: tuple[str, ...]) -> None:
     platform_home.up()
-    for run in ("first", "second"):
+    for run in runs:
         done = platform_home.run("demo", "--json")
         assert done.returncode == 0, f"{run}: {done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{platform_home.logs()}"
         told = json.loads(done.stdout)

@@ -1,7 +1,7 @@
 """Artifacts in a directory of this machine.
 
     <root>/uploads/<random>.part    what is still arriving: 0600, locked by its writer
-    <root>/blobs/ab/ab12...         what has arrived: 0440, never written again
+    <root>/blobs/ab/ab12...         what has arrived: 0400, never written again
 
 A blob appears by rename, after its bytes were synced and before its directory is: a crash at any point leaves
 it whole or absent. Immutability is the application's: whoever is root, or this user, on the machine can still

@@ -43,7 +43,7 @@ class LocalUpload:
     def finish(self, expected_sha256: str | None = None, expected_size: int | None = None) -> StoredBlob:
         with self._aborted_on_error():
             blob = self._intake.judged(expected_sha256, expected_size)
-            os.fchmod(self._file.fileno(), 0o440)
+            os.fchmod(self._file.fileno(), 0o400)
             os.utime(self._file.fileno())  # a collector counts the blob's age from here
             os.fsync(self._file.fileno())
             self._publish(self._destination(blob.sha256))

@@ -58,7 +58,7 @@ def run_module(name: str, *arguments: str, before: tuple[str, ...] = ()) -> subp
 def test_a_blob_is_read_only_and_for_nobody_else(local: LocalBackend) -> None:
     path = stored(local, b"content")
 
-    assert stat.S_IMODE(path.stat().st_mode) == 0o440
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
     assert path.stat().st_nlink == 1
     for directory in (local.root, path.parent, path.parent.parent, local.root / "uploads"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
