@@ -112,12 +112,9 @@ class _Clients:
     and the event loop of the second, in which the flow will run. The process ends with them."""
 
     def __init__(self) -> None:
-        self.contexts = contextlib.ExitStack()
-        self.blocking = self.contexts.enter_context(SyncClientContext.get_or_create()).client
-        self.async_contexts = contextlib.AsyncExitStack()
+        self.blocking = SyncClientContext().__enter__().client
         self.loop = asyncio.Runner()
-        context = self.async_contexts.enter_async_context(AsyncClientContext.get_or_create())
-        self.asynchronous = self.loop.run(context).client
+        self.asynchronous = self.loop.run(AsyncClientContext().__aenter__()).client
 
     def connect(self) -> None:
         """Open, while there is time, everything that a run would otherwise have to open first."""

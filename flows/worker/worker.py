@@ -57,6 +57,9 @@ _CANCELLING = "prefect.flow-run.Cancelling"
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 2.0
 """Between attempts to reach an absent server."""
 
+_CATCH_UP_PAUSES_SECONDS = (0.2, 0.8, 4.0)
+"""After each connection to the event stream, when to look again for work and cancellations without an event."""
+
 _FAREWELL_SECONDS = 5.0
 """After draining and killing, how long reporting to the orchestrator may take before we leave anyway."""
 
@@ -206,6 +209,7 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
                         self._spares.renew()
                     connected_before = True
                     self._ask_again()
+                    self._background.start_soon(self._catch_up)
                     async for event in events:
                         self._hear(event)
             except Exception as trouble:
@@ -213,6 +217,14 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
                     _log.warning("No events, polling every %s s: %s", self._poll_seconds, trouble)
             await anyio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """Look for what went unheard: the server does not say when it has begun to tell, and stores events late."""
+        for pause in _CATCH_UP_PAUSES_SECONDS:
+            await anyio.sleep(pause)
+            self._wake.set()
+            if running := list(self._running):
+                await self._attempt("look for cancellations", partial(self._stop_cancelled, running))
 
     def _events(self) -> EventFilter:
         return EventFilter(

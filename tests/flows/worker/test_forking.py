@@ -58,16 +58,6 @@ def test_births_and_deaths_are_told(control: tuple[socket.socket, psutil.Process
     first.close()
 
 
-def test_nothing_is_left_when_the_worker_dies(control: tuple[socket.socket, psutil.Process]) -> None:
-    ours, fork_server = control
-    job_sockets = [_ask(ours), _ask(ours)]
-    children = eventually(lambda: _two(fork_server.children()))
-    with job_sockets[1]:  # held open, so that its child does not learn of it and can only be killed
-        for one in (ours, job_sockets[0]):
-            one.close()
-        eventually(lambda: not any(is_running(one) for one in (fork_server, *children)))
-
-
 def test_nothing_is_left_when_the_worker_dies_without_having_read(
     control: tuple[socket.socket, psutil.Process],
 ) -> None:

@@ -53,6 +53,9 @@ def test_a_worker_may_be_started_before_its_server(
     eventually(lambda: orchestrator.worker_is_online(own.pool, own.name))
     run = orchestrator.run_sample("three_tasks", own.pool, folder=str(tmp_path))
     assert orchestrator.ended(run)["type"] == "COMPLETED"
+    own.terminate()
+    assert own.process.wait(60) == 0
+    assert "Traceback" not in own.log.read_text()
 
 
 @pytest.mark.prove

@@ -10,12 +10,11 @@ from tests.flows.worker.orchestrator import SAMPLES, Orchestrator, eventually
 from tests.flows.worker.processes import WorkerProcess, pid_in, pid_is_running
 
 
-@pytest.mark.parametrize("flow", ["three_tasks", "three_tasks_blocking"])
-@pytest.mark.parametrize("separator", [".", ":"])
+@pytest.mark.parametrize("entrypoint", [f"{SAMPLES}.three_tasks", f"{SAMPLES}:three_tasks_blocking"])
 def test_a_flow_runs_in_a_process_of_its_own(
-    flow: str, separator: str, worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
+    entrypoint: str, worker: WorkerProcess, orchestrator: Orchestrator, tmp_path: Path
 ) -> None:
-    deployment = orchestrator.deploy(f"{SAMPLES}{separator}{flow}", worker.pool)
+    deployment = orchestrator.deploy(entrypoint, worker.pool)
     pids = set()
     for attempt in ("first", "second"):
         folder = tmp_path / attempt
