@@ -52,17 +52,11 @@ async def get_request(
     request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep
 ) -> Response:
     """One request with its gates, its evidence and the decisions about it."""
-    data = await views.request(pool, request_id)
+    data, run = await views.request_and_run(pool, request_id)
     path = request_path(request_id)
-    run = await run_in_threadpool(_flow_run, platform, request_id)
     return success(
         request, data, links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)}
     )
-
-
-def _flow_run(platform: Platform, request_id: str) -> str | None:
-    with platform.new_unit() as uow:
-        return uow.requests.get(request_id).flow_run_id
 
 
 @router.post(

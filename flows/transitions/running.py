@@ -20,7 +20,7 @@ from flows.runtime import platform
 from flows.transitions import story, tasks
 from governance.evaluations import Evaluation
 from governance.evidence import Case, Evidence
-from governance.gates import GateResult, applicable
+from governance.gates import GateResult, applicable, decide
 from governance.lifecycle import TransitionName
 from governance.operations import settling
 from governance.operations.settling import Settlement
@@ -63,7 +63,7 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
     """One walk. None: something changed, walk again."""
     evidence = await tasks.gather(request)
     results = await _judge(request, evidence, correlation)
-    if _only_people_are_missing(results):
+    if decide(results).outcome == "waiting":
         parts = platform()
         await story.publish(request, evidence, results, None)  # first, so that parked means ready to be woken
         decision, results, status = await asyncio.to_thread(
@@ -91,11 +91,6 @@ async def _judge(request: TransitionRequest, evidence: Evidence, correlation: st
 
     policies, case = await asyncio.to_thread(prepare)
     return tuple([await tasks.gate(active, case) for active in policies])
-
-
-def _only_people_are_missing(results: tuple[GateResult, ...]) -> bool:
-    blocking = [result for result in results if result.verdict.outcome != "passed"]
-    return bool(blocking) and all(r.about_people and r.verdict.outcome == "unknown" for r in blocking)
 
 
 async def _evaluate(request: TransitionRequest, evidence: Evidence) -> list[Evaluation]:

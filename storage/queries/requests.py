@@ -23,16 +23,22 @@ _APPROVALS = f"""(select coalesce(json_agg(json_build_object('id', a.id, 'approv
     from approvals a join users p on p.id = a.approver_id where a.request_id = r.id)"""
 
 _ONE = f"""select json_build_object({_SUMMARY}, 'gates', coalesce(r.verdicts, '[]'), 'evidence', r.evidence,
-    'approvals', {_APPROVALS})::text from {_SOURCE} where r.id = %s"""
+    'approvals', {_APPROVALS})::text, r.flow_run_id::text from {_SOURCE} where r.id = %s"""
 
 _LISTING = Listing(f"json_build_object({_SUMMARY})", _SOURCE, "r.id")
 
 
 async def request(pool: AsyncConnectionPool, request_id: str) -> str:
+    data, _ = await request_and_run(pool, request_id)
+    return data
+
+
+async def request_and_run(pool: AsyncConnectionPool, request_id: str) -> tuple[str, str | None]:
+    """(JSON, id of the flow run that works on it)."""
     row = await one(pool, _ONE, request_id) if is_id(request_id) else None
     if row is None:
         raise NotFound("transition request", request_id)
-    return str(row[0])
+    return str(row[0]), row[1]
 
 
 async def requests(
