@@ -16,7 +16,7 @@ from api import docs, errors
 from api.description import DescribedApi
 from api.envelope import failure
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
-from api.routes import ROUTERS
+from api.routes import PUBLIC, ROUTERS
 from storage.audit_log.running import sequencer_of
 from storage.composition import Platform, now
 
@@ -83,6 +83,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
     )
+    app.public = PUBLIC
     for router in ROUTERS:
         app.include_router(router)
     docs.mount(app)

@@ -6,19 +6,18 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import AsyncConnectionPool
 
-from governance.errors import AuthenticationFailed, InvalidInput, NotFound
+from api.credentials import token_of
+from governance.access.decisions import decide
+from governance.access.principal import Principal
+from governance.errors import AuthenticationFailed, CallsExhausted, Forbidden, InvalidInput, NotFound
 from governance.operations.calls import Call, IdempotencyKey
-from governance.people import Principal
 from storage.composition import Platform, new_id, now
 from storage.credentials import token_mac
 from storage.queries import people
 from storage.queries.pages import PageRequest
 from storage.queries.registry import is_id
-
-_bearer = HTTPBearer(auto_error=False, description="A token from `POST /api/v1/auth/login`.")
 
 
 # All dependencies are coroutines: FastAPI would run plain functions in a thread, at ten times their own cost.
@@ -37,20 +36,57 @@ PoolDep = Annotated[AsyncConnectionPool, Depends(pool_of)]
 
 
 async def current_principal(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    group: Annotated[
+        str | None, Header(alias="X-Group-Context", description="Act for this one of your groups only.")
+    ] = None,
+    workspace: Annotated[
+        str | None, Header(alias="X-Workspace-Id", description="See what belongs to your workspace only.")
+    ] = None,
 ) -> Principal:
     """The caller. Every route has this dependency or stands in the list of public ones; a test insists."""
-    if credentials is None:
-        raise AuthenticationFailed("Send `Authorization: Bearer <token>`.")
     state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
-    found = await people.principal(state.pool, token_mac(credentials.credentials, state.platform.token_key))
+    token, kinds = token_of(request)
+    found = await people.principal(state.pool, token_mac(token, state.platform.token_key), kinds)
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     request.state.principal = found
+    if found.calls_remaining == -1:
+        raise CallsExhausted(
+            "The calls that this token is good for are used up; sign in again.", details={"callsRemaining": 0}
+        )
+    if group is not None or workspace is not None:
+        found = found.narrowed_to(group=group, workspace=workspace)
+        request.state.principal = found
     return found
 
 
 Caller = Annotated[Principal, Depends(current_principal)]
+
+
+class Permits:
+    """Lets those through who have one of the permissions somewhere; about one asset the operation decides.
+
+    Every route that is not public declares one; a test insists.
+    """
+
+    def __init__(self, *permissions: str) -> None:
+        self.permissions = permissions
+
+    async def __call__(self, caller: Caller) -> None:
+        decisions = [decide(caller, permission) for permission in self.permissions]
+        if not any(decision.allowed for decision in decisions):
+            raise Forbidden(
+                f"This is not allowed for {caller.name}: {decisions[0].reason}",
+                details={"permission": " or ".join(self.permissions), "policies": list(decisions[0].policies)},
+            )
+
+
+def permits(*permissions: str) -> list[Any]:
+    """For `dependencies=` of a route: what calling it takes."""
+    return [Depends(Permits(*permissions))]
+
+
 IdempotencyHeader = Annotated[
     str | None,
     Header(

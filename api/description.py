@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.credentials import SCHEMES
 from api.schemas.base import refusals
 
 _INVENTED = "HTTPValidationError"
@@ -13,24 +14,32 @@ _INVENTED = "HTTPValidationError"
 
 class DescribedApi(FastAPI):
     """Without the 422 that FastAPI describes for every parameter, since what is not valid is a 400 here; with the
-    413 of every body.
+    413 of every body, and the 403 and 429 of every call that takes a token.
     """
+
+    public: frozenset[tuple[str, str]] = frozenset()
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             described = super().openapi()
-            for operations in described["paths"].values():
-                for operation in operations.values():
-                    _correct(operation["responses"], takes_body="requestBody" in operation)
+            for path, operations in described["paths"].items():
+                for method, operation in operations.items():
+                    responses, takes_body = operation["responses"], "requestBody" in operation
+                    if _INVENTED in str(responses.get("422", "")):
+                        del responses["422"]
+                    always = {413} if takes_body else set()
+                    if (method.upper(), path) not in self.public:
+                        operation["security"] = [{name: []} for name in SCHEMES]
+                        always |= {403, 429}
+                    _add_refusals(responses, always)
+            described["components"]["securitySchemes"] = SCHEMES
             for name in (_INVENTED, "ValidationError"):
                 described["components"]["schemas"].pop(name, None)
         return super().openapi()
 
 
-def _correct(responses: dict[str, Any], *, takes_body: bool) -> None:
-    if _INVENTED in str(responses.get("422", "")):
-        del responses["422"]
-    if takes_body and "413" not in responses:
-        refusal = refusals(413)[413]
+def _add_refusals(responses: dict[str, Any], statuses: set[int]) -> None:
+    for status in sorted(statuses - {int(known) for known in responses}):
+        refusal = refusals(status)[status]
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{refusal['model'].__name__}"}}}
-        responses["413"] = {"description": refusal["description"], "content": content}
+        responses[str(status)] = {"description": refusal["description"], "content": content}

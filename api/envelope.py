@@ -13,6 +13,7 @@ import orjson
 from fastapi import Request, Response
 
 from api.clock import utc_now_text
+from governance.access.decisions import permissions_of
 from storage.queries.pages import Page
 
 JSON = "application/json"
@@ -28,8 +29,8 @@ def _metadata(request: Request) -> bytes:
             "timestamp": utc_now_text(),
             "latency": round((time.perf_counter() - state.started) * 1000, 3),  # milliseconds
             "userGroups": list(principal.groups) if principal else [],
-            "effectivePermissions": [principal.role.value] if principal else [],
-            "dataAccessLevel": None,
+            "effectivePermissions": permissions_of(principal) if principal else [],
+            "dataAccessLevel": principal.level.word if principal else None,
             "cached": False,
         }
     )

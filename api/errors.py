@@ -20,7 +20,9 @@ log = logging.getLogger("gatehouse.api")
 # The first row that matches decides, so special cases stand before general ones.
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.AuthenticationFailed, 401, "UNAUTHENTICATED"),
+    (domain.CallsExhausted, 429, "CALLS_EXHAUSTED"),
     (domain.SelfApproval, 403, "SELF_APPROVAL"),
+    (domain.ConflictOfInterest, 403, "CONFLICT_OF_INTEREST"),
     (domain.Forbidden, 403, "FORBIDDEN"),
     (domain.NotFound, 404, "NOT_FOUND"),  # becomes e.g. MODEL_NOT_FOUND
     (domain.Duplicate, 409, "DUPLICATE"),

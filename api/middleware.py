@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
+import psycopg_pool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.composition import new_id
+from storage.queries.people import give_back_call
+
+log = logging.getLogger("gatehouse.api")
 
 JSON_LIMIT = 1024 * 1024  # bytes; uploads are streams with a limit of their own
 _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -51,15 +57,39 @@ class CallContext:
             body_limit=JSON_LIMIT,
         )
 
+        failed = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal failed
             if message["type"] == "http.response.start":
+                failed = message["status"] >= 500
                 given = message.get("headers", ())
                 named = {name for name, _ in given}
-                ours = (header for header in _HEADERS if header[0] not in named)
+                ours = [header for header in _HEADERS if header[0] not in named]
+                if (left := _calls_remaining(scope)) is not None:
+                    ours.append((b"x-calls-remaining", str(left + failed).encode()))
                 message["headers"] = [*given, (b"x-request-id", request_id.encode()), *ours]
             await send(message)
 
-        await self._app(scope, _limited(receive, scope["state"]), send_with_headers)
+        try:
+            await self._app(scope, _limited(receive, scope["state"]), send_with_headers)
+        finally:
+            if failed and _calls_remaining(scope) is not None:
+                await _give_back(scope)
+
+
+def _calls_remaining(scope: Scope) -> int | None:
+    """How many calls the caller's token is still good for; None when they are not counted."""
+    principal = scope["state"].get("principal")
+    return max(0, principal.calls_remaining) if principal and principal.calls_remaining is not None else None
+
+
+async def _give_back(scope: Scope) -> None:
+    """A call that failed on our side is not counted."""
+    try:
+        await give_back_call(scope["app"].state.pool, scope["state"]["principal"].token_id)
+    except (psycopg.Error, psycopg_pool.PoolTimeout) as error:  # the database may be what failed
+        log.warning("a call could not be given back: %s", type(error).__name__)
 
 
 class BodyTooLarge(HTTPException):

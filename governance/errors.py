@@ -3,8 +3,10 @@
 GovernanceError
 ├── InvalidInput              what was sent cannot be understood or breaks a stated limit
 ├── AuthenticationFailed      nobody we know
+├── CallsExhausted            the token is known, its calls are used up
 ├── Forbidden                 known, but may not
-│   └── SelfApproval          the requester judged their own request
+│   ├── SelfApproval          the requester judged their own request
+│   └── ConflictOfInterest    somebody who took part in making it judged it
 ├── NotFound                  absent, or not the caller's to see
 ├── Conflict                  understood, but the present state does not allow it
 │   ├── Duplicate
@@ -42,10 +44,16 @@ class InvalidInput(GovernanceError): ...
 class AuthenticationFailed(GovernanceError): ...
 
 
+class CallsExhausted(GovernanceError): ...
+
+
 class Forbidden(GovernanceError): ...
 
 
 class SelfApproval(Forbidden): ...
+
+
+class ConflictOfInterest(Forbidden): ...
 
 
 class NotFound(GovernanceError):

@@ -10,14 +10,14 @@ gathered, so gathering twice without a change gives the same digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from governance.canonical import difference, digest_of
+from governance.duties import Involvement
 from governance.lifecycle import TransitionName
-from governance.people import Role
 
 Json = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's decision about one digest. `groups` and `role` are those held when it was counted."""
+    """One person's decision about one digest. `groups` and `roles` are those held when it was counted."""
 
     id: str
     request_id: str
@@ -67,7 +67,7 @@ class Approval:
     comment: str
     evidence_digest: str
     at: datetime
-    role: Role
+    roles: tuple[str, ...]
     groups: tuple[str, ...]
     active: bool = True
 
@@ -86,6 +86,8 @@ class Case:
     reason: str
     approvals: tuple[Approval, ...]
     as_of: datetime
+    involved: tuple[Involvement, ...] = ()
+    group_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     approved_subject: Json | None = None
     current_approved_subject: Json | None = None
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from governance.errors import IllegalTransition, InvalidInput
-from governance.people import Role
 
 
 class VersionState(StrEnum):
@@ -59,19 +58,15 @@ S, T = VersionState, TransitionName
 # from production on the content is what people were promised and a new version is the way to change it.
 EDITABLE_STATES = frozenset({S.DRAFT, S.SUBMITTED, S.CHANGES_REQUESTED, S.APPROVED_STAGING, S.STAGING, S.APPROVED_PROD})
 
-DEVELOPERS = frozenset({Role.DEVELOPER, Role.ADMIN})
-REVIEWERS = frozenset({Role.APPROVER, Role.ADMIN})
-EVERYBODY = frozenset(Role)
-
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of the table. `target` None: the state stays. `asked_by`: roles that may open a request."""
+    """One row of the table. `target` None: the state stays. `permission`: what opening a request takes."""
 
     name: TransitionName
     sources: frozenset[VersionState]
     target: VersionState | None
-    asked_by: frozenset[Role]
+    permission: str
     outcome: str  # the name of the successful end of the run, e.g. "Promoted"
     needs_approval: bool = False
     needs_reason: bool = False
@@ -87,13 +82,15 @@ class Transition:
 TRANSITIONS: dict[TransitionName, Transition] = {
     row.name: row
     for row in (
-        Transition(T.SUBMIT, frozenset({S.DRAFT, S.CHANGES_REQUESTED}), S.SUBMITTED, DEVELOPERS, outcome="Submitted"),
-        Transition(T.EVALUATE, frozenset(S) - {S.RETIRED}, None, EVERYBODY, outcome="Evaluated"),
+        Transition(
+            T.SUBMIT, frozenset({S.DRAFT, S.CHANGES_REQUESTED}), S.SUBMITTED, "model:submit", outcome="Submitted"
+        ),
+        Transition(T.EVALUATE, frozenset(S) - {S.RETIRED}, None, "model:evaluate", outcome="Evaluated"),
         Transition(
             T.REQUEST_CHANGES,
             frozenset({S.SUBMITTED, S.APPROVED_STAGING, S.STAGING, S.APPROVED_PROD}),
             S.CHANGES_REQUESTED,
-            REVIEWERS,
+            "approval:request_changes",
             outcome="ChangesRequested",
             needs_reason=True,
         ),
@@ -101,7 +98,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.APPROVE_STAGING,
             frozenset({S.SUBMITTED}),
             S.APPROVED_STAGING,
-            EVERYBODY,
+            "model:request",
             outcome="ApprovedForStaging",
             needs_approval=True,
         ),
@@ -109,7 +106,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.DEPLOY_STAGING,
             frozenset({S.APPROVED_STAGING}),
             S.STAGING,
-            DEVELOPERS,
+            "deployment:create",
             outcome="Staged",
             bound_to=T.APPROVE_STAGING,
             environment="staging",
@@ -118,7 +115,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.APPROVE_PRODUCTION,
             frozenset({S.STAGING}),
             S.APPROVED_PROD,
-            EVERYBODY,
+            "model:request",
             outcome="ApprovedForProduction",
             needs_approval=True,
         ),
@@ -126,7 +123,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.PROMOTE_PRODUCTION,
             frozenset({S.APPROVED_PROD}),
             S.PRODUCTION,
-            DEVELOPERS,
+            "deployment:create",
             outcome="Promoted",
             bound_to=T.APPROVE_PRODUCTION,
             environment="production",
@@ -135,7 +132,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.ROLLBACK,
             frozenset({S.PRODUCTION}),
             S.CHANGES_REQUESTED,
-            REVIEWERS,
+            "production:rollback",
             outcome="RolledBack",
             needs_reason=True,
             environment="production",
@@ -144,7 +141,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.DEPRECATE,
             frozenset({S.PRODUCTION}),
             S.DEPRECATED,
-            REVIEWERS,
+            "production:deprecate",
             outcome="Deprecated",
             needs_reason=True,
         ),
@@ -152,7 +149,7 @@ TRANSITIONS: dict[TransitionName, Transition] = {
             T.RETIRE,
             frozenset({S.DRAFT, S.CHANGES_REQUESTED, S.STAGING, S.DEPRECATED}),
             S.RETIRED,
-            EVERYBODY,
+            "model:retire",
             outcome="Retired",
         ),
     )

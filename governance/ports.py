@@ -7,19 +7,22 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from governance.access.principal import Principal
+from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.deployments import TrafficPlan
+from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
-from governance.people import Role, User
+from governance.people import Group, NewToken, User
 from governance.policies import ActivePolicy
 from governance.requests import TransitionRequest
 
 
 class Models(Protocol):
-    def add(self, model: Model) -> None:
+    def add(self, model: Model, access_id: int) -> None:
         """Raises Duplicate when the group has a model of that name."""
 
     def get(self, model_id: str) -> Model:
@@ -102,7 +105,7 @@ class Approvals(Protocol):
 
 
 class Evaluations(Protocol):
-    def add_dataset(self, dataset: Dataset, created_by: str, at: datetime) -> None: ...
+    def add_dataset(self, dataset: Dataset, access_id: int, created_by: str, at: datetime) -> None: ...
     def dataset(self, dataset_id: str) -> Dataset: ...
     def add_suite(self, suite: Suite, created_by: str, at: datetime) -> None: ...
     def suite(self, suite_id: str) -> Suite: ...
@@ -135,14 +138,67 @@ class Findings(Protocol):
 
 
 class People(Protocol):
-    def add(self, user: User, at: datetime) -> None: ...
+    def add(self, user: User, at: datetime) -> None:
+        """Without their groups. Raises Duplicate, also for the name of somebody who was deleted."""
+
     def get(self, user_id: str) -> User: ...
+    def lock(self, user_id: str) -> User: ...
+    def is_deleted(self, user_id: str) -> bool: ...
     def named(self, name: str) -> User | None: ...
-    def set_access(self, user_id: str, *, role: Role, groups: Sequence[str], active: bool) -> None: ...
-    def add_token(
-        self, token_id: str, user_id: str, mac: bytes, label: str, at: datetime, expires_at: datetime
-    ) -> None: ...
-    def revoke_token(self, token_id: str, user_id: str, at: datetime) -> bool: ...
+    def find(self, name_or_id: str) -> User | None:
+        """Somebody who was not deleted."""
+
+    def principal(self, user_id: str) -> Principal:
+        """The user as a caller, without a token. Raises NotFound."""
+
+    def owner_of(self, user_id: str) -> str | None:
+        """The person behind a service account."""
+
+    def has_other_admin(self, user_id: str) -> bool: ...
+    def set_access(self, user: User) -> None:
+        """Everything but the groups."""
+
+    def delete(self, user_id: str, at: datetime) -> None: ...
+    def add_token(self, token: NewToken, at: datetime) -> None: ...
+    def token_holder(self, token_id: str) -> str | None: ...
+    def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """False when it was revoked before."""
+
+
+class Groups(Protocol):
+    def add(self, group: Group, at: datetime) -> None:
+        """Raises Duplicate, InvalidInput when there is no such parent."""
+
+    def get(self, group_id: str) -> Group: ...
+    def named(self, name: str) -> Group | None: ...
+    def change(self, group: Group, at: datetime) -> None: ...
+    def line(self, name: str) -> tuple[str, ...]:
+        """The group and those above it, from below to above; empty when there is no such group."""
+
+    def below(self, name: str, among: Sequence[str]) -> bool:
+        """Is one of `among` above the group?"""
+
+    def unknown(self, names: Sequence[str]) -> tuple[str, ...]: ...
+    def add_member(self, group_id: str, user_id: str, by: str | None, at: datetime) -> bool:
+        """False when they were a member before."""
+
+    def remove_member(self, group_id: str, user_id: str) -> bool: ...
+    def set_local_memberships(self, user_id: str, names: Sequence[str], by: str | None, at: datetime) -> None:
+        """Exactly these, apart from those that an identity provider says. Raises InvalidInput for unknown ones."""
+
+
+class AccessRules(Protocol):
+    def intern(self, rule: AccessRule) -> int:
+        """The id of the rule; equal rules have one."""
+
+    def of_model(self, model_id: str) -> AccessRule:
+        """Raises NotFound."""
+
+    def of_dataset(self, dataset_id: str) -> AccessRule: ...
+    def set_of_model(self, model_id: str, rule: AccessRule, at: datetime) -> None: ...
+    def set_of_dataset(self, dataset_id: str, rule: AccessRule) -> None: ...
+    def contributed(self, version_id: str, user_id: str, relation: str, at: datetime) -> None:
+        """Somebody took part in making the version, as its author or trainer."""
 
 
 class Idempotency(Protocol):
@@ -160,6 +216,12 @@ class SubjectReader(Protocol):
     def subject(self, request: TransitionRequest, transition: TransitionName) -> dict[str, Any]:
         """The subject half of the evidence as it stands in this transaction."""
 
+    def involved(self, request: TransitionRequest) -> tuple[Involvement, ...]:
+        """Who took part in making what the request is about, and so cannot decide about it."""
+
+    def group_lines(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Each group with those above it."""
+
 
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without `commit()` rolls everything back."""
@@ -174,6 +236,8 @@ class UnitOfWork(Protocol):
     deployments: Deployments
     findings: Findings
     people: People
+    groups: Groups
+    access: AccessRules
     idempotency: Idempotency
     facts: SubjectReader
 

@@ -10,9 +10,9 @@ from functools import cached_property
 import uuid_utils
 from sqlalchemy import Engine, create_engine
 
+from governance.access.principal import Principal
 from governance.artifact_store import ArtifactStore
 from governance.operations.calls import Call
-from governance.people import Principal
 from governance.ports import DeploymentTarget, Launcher
 from storage.artifacts.local import LocalArtifactStore
 from storage.audit_log import load_or_create_audit_key

@@ -47,6 +47,8 @@ class Settings:
     upload_limit: int = 5 * GIB  # bytes of one artifact
     download_seconds: int = 300  # life of a signed download address
     token_days: int = 30
+    token_calls: int = 1_000  # calls that a token is good for unless it asks for fewer; 0: uncounted
+    session_hours: int = 12  # life of a browser session
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again

@@ -14,9 +14,11 @@ from governance import ports
 from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
 from storage.audit_log import append
+from storage.repositories.access import AccessRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.facts import FactReader
 from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
+from storage.repositories.groups import GroupRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
@@ -35,6 +37,8 @@ class SqlUnitOfWork:
     deployments: ports.Deployments
     findings: ports.Findings
     people: ports.People
+    groups: ports.Groups
+    access: ports.AccessRules
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
 
@@ -61,6 +65,8 @@ class SqlUnitOfWork:
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
         self.people = PeopleRepository(connection)
+        self.groups = GroupRepository(connection)
+        self.access = AccessRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self

@@ -3,13 +3,16 @@
 from fastapi import APIRouter
 
 from api.routes import (
+    access,
     artifacts,
     datasets,
     downloads,
     evaluations,
     findings,
+    groups,
     health,
     models,
+    package_users,
     policies,
     requests,
     sign_in,
@@ -34,6 +37,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     policies.router,
     sign_in.router,
     users.router,
+    groups.router,
+    access.router,
+    package_users.router,
     downloads.router,
     health.router,
 )
@@ -42,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 PUBLIC = frozenset(
     {
         ("POST", "/api/v1/auth/login"),
+        ("POST", "/authenticate"),
         ("GET", "/api/v1/content/{sha256}"),
         ("HEAD", "/api/v1/content/{sha256}"),
         ("GET", "/health"),

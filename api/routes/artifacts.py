@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse
 
-from api.deps import Caller, CallOf, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PlatformDep, PoolDep, identifier, permits
 from api.envelope import success
 from api.routes.versions import version_path
 from api.schemas.base import answers, refusals
@@ -35,6 +35,7 @@ _BODY = {
 
 @router.post(
     "",
+    dependencies=permits("model:update"),
     status_code=201,
     openapi_extra=_BODY,
     responses=answers(ArtifactRead, 400, 403, 404, 409, 413, 422, status=201),
@@ -94,6 +95,7 @@ async def _reference(request: Request, media_type: str) -> ContainerReference:
 
 @router.get(
     "/{artifact_id}/download",
+    dependencies=permits("model:download"),
     status_code=307,
     response_class=RedirectResponse,
     responses={
@@ -111,7 +113,7 @@ async def download_artifact(
     pool: PoolDep,
 ) -> Response:
     """A redirect to the bytes, by an address that is valid for minutes and for this artifact only."""
-    kind, name, media_type, uri, sha256 = await views.stored_artifact(pool, model_id, version, artifact_id)
+    kind, name, media_type, uri, sha256 = await views.stored_artifact(pool, caller, model_id, version, artifact_id)
     if kind == ArtifactType.CONTAINER:
         raise InvalidInput("A container is pulled from its registry.", details={"uri": uri})
     address = await run_in_threadpool(

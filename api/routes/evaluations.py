@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PlatformDep, PoolDep, identifier, permits
 from api.envelope import success
 from api.requesting import dashboard_link, open_and_launch, request_path
 from api.schemas.base import answers
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/api/v1/evaluations", tags=["Evaluation"])
 
 @router.post(
     "/run",
+    dependencies=permits("model:evaluate"),
     status_code=202,
     responses=answers(list[EvaluationStatusRead], 400, 403, 404, 409, 422, status=202, description="Accepted"),
 )
@@ -41,21 +42,29 @@ async def run_evaluation(
     )
 
 
-@router.get("/{evaluation_id}/status", responses=answers(EvaluationStatusRead, 404))
+@router.get(
+    "/{evaluation_id}/status",
+    dependencies=permits("model:read", "provenance:read"),
+    responses=answers(EvaluationStatusRead, 404),
+)
 async def evaluation_status(evaluation_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """How far an evaluation is."""
     return success(
         request,
-        await views.evaluation_status(pool, evaluation_id),
+        await views.evaluation_status(pool, caller, evaluation_id),
         links={"results": f"/api/v1/evaluations/{evaluation_id}/results"},
     )
 
 
-@router.get("/{evaluation_id}/results", responses=answers(EvaluationResultsRead, 404))
+@router.get(
+    "/{evaluation_id}/results",
+    dependencies=permits("model:read", "provenance:read"),
+    responses=answers(EvaluationResultsRead, 404),
+)
 async def evaluation_results(evaluation_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """Metrics with their 95 % intervals, the thresholds, and whether they hold."""
     return success(
         request,
-        await views.evaluation_results(pool, evaluation_id),
+        await views.evaluation_results(pool, caller, evaluation_id),
         links={"status": f"/api/v1/evaluations/{evaluation_id}/status"},
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import Caller, PageDep, PoolDep
+from api.deps import Caller, PageDep, PoolDep, permits
 from api.envelope import listed
 from api.schemas.base import answers
 from api.schemas.registry import FindingRead
@@ -14,7 +14,7 @@ from storage.queries import registry as views
 router = APIRouter(prefix="/api/v1/findings", tags=["Findings"])
 
 
-@router.get("", responses=answers(list[FindingRead], 400))
+@router.get("", dependencies=permits("model:read", "provenance:read"), responses=answers(list[FindingRead], 400))
 async def list_findings(
     request: Request,
     caller: Caller,
@@ -24,5 +24,5 @@ async def list_findings(
     status: Annotated[Literal["open", "closed"] | None, Query()] = None,
 ) -> Response:
     """Findings, newest first. A rollback opens one."""
-    found = await views.findings(pool, page, model_id=str(model_id) if model_id else None, status=status)
+    found = await views.findings(pool, caller, page, model_id=str(model_id) if model_id else None, status=status)
     return listed(request, found)

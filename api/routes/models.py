@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.registry import ModelCreate, ModelDetail, ModelRead, RiskTier
@@ -16,20 +16,30 @@ from storage.queries import registry as views
 router = APIRouter(prefix="/api/v1/models", tags=["Models"])
 
 
-@router.post("", status_code=201, responses=answers(ModelDetail, 400, 403, 409, 422, status=201))
+@router.post(
+    "",
+    dependencies=permits("model:create"),
+    status_code=201,
+    responses=answers(ModelDetail, 400, 403, 409, 422, status=201),
+)
 async def create_model(
     body: ModelCreate, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
 ) -> Response:
     """Register a model. Its name is unique in its group."""
-    new = registry.NewModel(body.name, body.group, body.description, body.owners, body.risk_tier, body.tags)
+    access = body.access.model_dump(by_alias=True, exclude_unset=True) if body.access is not None else {}
+    new = registry.NewModel(body.name, body.group, body.description, body.owners, body.risk_tier, body.tags, access)
     model_id = await run_in_threadpool(registry.create_model, platform.new_unit(), call(body.model_dump()), new)
     location = f"/api/v1/models/{model_id}"
     return success(
-        request, await views.model(pool, model_id), status=201, headers={"Location": location}, links={"self": location}
+        request,
+        await views.model(pool, None, model_id),
+        status=201,
+        headers={"Location": location},
+        links={"self": location},
     )
 
 
-@router.get("", responses=answers(list[ModelRead], 400))
+@router.get("", dependencies=permits("model:read"), responses=answers(list[ModelRead], 400))
 async def list_models(
     request: Request,
     caller: Caller,
@@ -44,13 +54,15 @@ async def list_models(
 ) -> Response:
     """Models, newest first. Filters combine."""
     found = await views.models(
-        pool, page, search=search, group=group, owner=owner, risk_tier=risk_tier, tag=tag, state=state
+        pool, caller, page, search=search, group=group, owner=owner, risk_tier=risk_tier, tag=tag, state=state
     )
     return listed(request, found)
 
 
-@router.get("/{model_id}", responses=answers(ModelDetail, 404))
+@router.get("/{model_id}", dependencies=permits("model:read"), responses=answers(ModelDetail, 404))
 async def get_model(model_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """One model, with the number of its versions in each state."""
     found = identifier("model", model_id)
-    return success(request, await views.model(pool, found), links={"versions": f"/api/v1/models/{found}/versions"})
+    return success(
+        request, await views.model(pool, caller, found), links={"versions": f"/api/v1/models/{found}/versions"}
+    )

@@ -4,7 +4,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PlatformDep
+from api.deps import Caller, CallOf, PlatformDep, permits
 from api.envelope import success
 from api.schemas.base import answers
 from api.schemas.governing import PolicyRead, PolicyUpdate
@@ -25,14 +25,14 @@ def _shown(active: ActivePolicy) -> dict[str, object]:
     return {"title": active.policy.title, "transitions": transitions, **active.to_json()}
 
 
-@router.get("", responses=answers(list[PolicyRead]))
+@router.get("", dependencies=permits("policy:read"), responses=answers(list[PolicyRead]))
 async def list_policies(request: Request, caller: Caller, platform: PlatformDep) -> Response:
     """The policies in force with their versions and parameters, in the order in which a run shows them."""
     shown = [_shown(active) for active in await run_in_threadpool(_active, platform)]
     return success(request, orjson.dumps(shown))
 
 
-@router.put("/{name}", responses=answers(PolicyRead, 400, 403, 404))
+@router.put("/{name}", dependencies=permits("policy:update"), responses=answers(PolicyRead, 400, 403, 404))
 async def update_policy(
     name: str, body: PolicyUpdate, request: Request, call: CallOf, platform: PlatformDep
 ) -> Response:

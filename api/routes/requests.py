@@ -6,17 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.requesting import dashboard_link, request_path, wake_until_heard
 from api.schemas.base import answers
 from api.schemas.governing import Decide, RequestRead, RequestSummary, Withdraw
-from governance.errors import ApprovalInvalidated, Forbidden
+from governance.errors import ApprovalInvalidated
 from governance.lifecycle import TransitionName, VersionState
 from governance.operations import transitions
 from governance.operations.calls import Call
 from governance.operations.launching import relaunch
-from governance.people import Role
 from governance.requests import RequestStatus, TransitionRequest
 from storage.composition import Platform
 from storage.queries import requests as views
@@ -29,7 +28,7 @@ def _links(platform: Platform, found: TransitionRequest) -> dict[str, str]:
     return {"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, found.flow_run_id)}
 
 
-@router.get("", responses=answers(list[RequestSummary], 400))
+@router.get("", dependencies=permits("model:read", "provenance:read"), responses=answers(list[RequestSummary], 400))
 async def list_requests(
     request: Request,
     caller: Caller,
@@ -42,17 +41,23 @@ async def list_requests(
 ) -> Response:
     """Requests, newest first. `status=awaiting_approval` is what waits for people."""
     found = await views.requests(
-        pool, page, status=status, state=state, transition=transition, model_id=str(model_id) if model_id else None
+        pool,
+        caller,
+        page,
+        status=status,
+        state=state,
+        transition=transition,
+        model_id=str(model_id) if model_id else None,
     )
     return listed(request, found)
 
 
-@router.get("/{request_id}", responses=answers(RequestRead, 404))
+@router.get("/{request_id}", dependencies=permits("model:read", "provenance:read"), responses=answers(RequestRead, 404))
 async def get_request(
     request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep
 ) -> Response:
     """One request with its gates, its evidence and the decisions about it."""
-    data, run = await views.request_and_run(pool, request_id)
+    data, run = await views.request_and_run(pool, caller, request_id)
     path = request_path(request_id)
     return success(
         request, data, links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)}
@@ -60,7 +65,10 @@ async def get_request(
 
 
 @router.post(
-    "/{request_id}/approvals", status_code=201, responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201)
+    "/{request_id}/approvals",
+    dependencies=permits("approval:decide"),
+    status_code=201,
+    responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201),
 )
 async def decide(
     request_id: str,
@@ -94,7 +102,7 @@ async def decide(
         raise
     answer = success(
         request,
-        await views.request(pool, found),
+        await views.request(pool, None, found),
         status=201,
         headers={"Location": request_path(found)},
         links=_links(platform, decided),
@@ -110,7 +118,11 @@ def _gather_again(platform: Platform, call: Call, request_id: str) -> None:
     wake_until_heard(platform, call, request, seconds=0)
 
 
-@router.post("/{request_id}/withdraw", responses=answers(RequestRead, 400, 403, 404, 409, 422))
+@router.post(
+    "/{request_id}/withdraw",
+    dependencies=permits("model:read", "provenance:read"),
+    responses=answers(RequestRead, 400, 403, 404, 409, 422),
+)
 async def withdraw(
     request_id: str,
     body: Withdraw,
@@ -124,13 +136,18 @@ async def withdraw(
     found = identifier("transition request", request_id)
     made = call(body.model_dump())
     withdrawn = await run_in_threadpool(transitions.withdraw, platform.new_unit(), made, found, body.reason)
-    answer = success(request, await views.request(pool, found), links=_links(platform, withdrawn))
+    answer = success(request, await views.request(pool, None, found), links=_links(platform, withdrawn))
     background.add_task(wake_until_heard, platform, made, withdrawn)
     answer.background = background
     return answer
 
 
-@router.post("/{request_id}/retry", status_code=202, responses=answers(RequestRead, 403, 404, 409, status=202))
+@router.post(
+    "/{request_id}/retry",
+    dependencies=permits("model:read", "provenance:read"),
+    status_code=202,
+    responses=answers(RequestRead, 403, 404, 409, status=202),
+)
 async def retry(request_id: str, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep) -> Response:
     """Start the flow of an undecided request again, e.g. after its run was cancelled in the dashboard."""
     found = identifier("transition request", request_id)
@@ -138,7 +155,7 @@ async def retry(request_id: str, request: Request, call: CallOf, platform: Platf
     await run_in_threadpool(_retry, platform, made, found)
     return success(
         request,
-        await views.request(pool, found),
+        await views.request(pool, None, found),
         status=202,
         headers={"Location": request_path(found)},
         links={"self": request_path(found)},
@@ -146,8 +163,5 @@ async def retry(request_id: str, request: Request, call: CallOf, platform: Platf
 
 
 def _retry(platform: Platform, call: Call, request_id: str) -> None:
-    with platform.new_unit() as uow:
-        requester = uow.requests.get(request_id).requester_id
-    if call.person.id != requester and call.person.role is Role.DEVELOPER:
-        raise Forbidden("Only the requester, an approver or an administrator starts a request again.")
+    transitions.check_may_retry(platform.new_unit(), call, request_id)
     relaunch(platform.new_unit, platform.launcher, call, request_id, f"{call.person.name} asked for it")

@@ -1,4 +1,4 @@
-"""Tokens: get one, list one's own, revoke one."""
+"""Signing in, and one's own tokens."""
 
 from datetime import timedelta
 
@@ -6,16 +6,13 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.schemas.base import answers
-from api.schemas.people import Login, TokenRead, TokenSummary, UserRead
-from governance.errors import AuthenticationFailed
-from governance.operations import people
-from governance.operations.calls import Call
-from governance.people import Principal
-from storage.composition import Platform, new_id, now
-from storage.credentials import new_token, password_matches, token_mac
+from api.schemas.people import Login, TokenCreate, TokenRead, TokenSummary, UserRead
+from api.signing_in import authenticated, issue, login_token, token_read
+from governance.operations import tokens
+from storage.composition import Platform
 from storage.queries import people as views
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
@@ -28,38 +25,49 @@ async def login(body: Login, request: Request, platform: PlatformDep) -> Respons
     return success(request, orjson.dumps(issued))
 
 
-def _login(platform: Platform, body: Login, correlation: str) -> dict[str, str]:
-    with platform.new_unit() as uow:
-        user = uow.people.named(body.username) if "\x00" not in body.username else None
-    if not password_matches(body.password, user.password_hash if user else None) or user is None or not user.active:
-        raise AuthenticationFailed("Name or password is wrong.")
-    token = new_token()
-    principal = Principal(user.id, user.name, user.role, user.groups)
-    token_id, expires_at = people.issue_token(
-        platform.new_unit(),
-        Call(principal, now(), new_id, correlation),
-        user_id=user.id,
-        mac=token_mac(token, platform.token_key),
-        label=body.label,
-        life=timedelta(days=platform.settings.token_days),
-    )
-    return {"token": token, "tokenId": token_id, "expiresAt": expires_at, "tokenType": "Bearer"}
+def _login(platform: Platform, body: Login, correlation: str) -> dict[str, object]:
+    person = authenticated(platform, body.username, body.password)
+    return token_read(*login_token(platform, person, body.label, correlation))
 
 
-@router.get("/me", responses=answers(UserRead))
+@router.get("/me", dependencies=permits("self:read"), responses=answers(UserRead))
 async def who_am_i(request: Request, caller: Caller, pool: PoolDep) -> Response:
     """The caller."""
     return success(request, await views.user(pool, caller.id))
 
 
-@router.get("/tokens", responses=answers(list[TokenSummary], 400))
+@router.get("/tokens", dependencies=permits("self:read"), responses=answers(list[TokenSummary], 400))
 async def list_tokens(request: Request, caller: Caller, pool: PoolDep, page: PageDep) -> Response:
-    """One's own tokens, without their secrets."""
+    """One's own tokens and those of one's service accounts, without their secrets."""
     return listed(request, await views.tokens(pool, page, caller.id))
 
 
-@router.delete("/tokens/{token_id}", responses=answers(None, 404))
+@router.post(
+    "/tokens",
+    dependencies=permits("self:manage"),
+    status_code=201,
+    responses=answers(TokenRead, 400, 403, 404, status=201),
+)
+async def create_token(body: TokenCreate, request: Request, caller: Caller, platform: PlatformDep) -> Response:
+    """An API key for oneself or for a service account of one's own, narrower than its user where `scopes` says so.
+
+    It is shown once. A repeated call makes another one.
+    """
+    settings = platform.settings
+    wanted = tokens.Wanted(
+        label=body.label,
+        life=timedelta(days=body.expires_in_days or settings.token_days),
+        kind=tokens.API_KEY,
+        scopes=body.scopes,
+        calls=body.calls or settings.token_calls or None,
+    )
+    holder = identifier("service account", body.user_id) if body.user_id is not None else caller.id
+    token, made = await run_in_threadpool(issue, platform, caller, holder, wanted, request.state.correlation_id)
+    return success(request, orjson.dumps(token_read(token, made)), status=201)
+
+
+@router.delete("/tokens/{token_id}", dependencies=permits("self:manage"), responses=answers(None, 404))
 async def revoke_token(token_id: str, request: Request, call: CallOf, platform: PlatformDep) -> Response:
-    """Revoke one of one's own tokens, at once."""
-    await run_in_threadpool(people.revoke_token, platform.new_unit(), call(), identifier("token", token_id))
+    """Revoke a token of one's own, of a service account of one's own, or as an administrator anybody's: at once."""
+    await run_in_threadpool(tokens.revoke_token, platform.new_unit(), call(), identifier("token", token_id))
     return success(request, b"null")

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.evaluations import SuiteCreate, SuiteRead
@@ -16,7 +16,12 @@ from storage.queries import evaluations as views
 router = APIRouter(prefix="/api/v1/evaluation-suites", tags=["Evaluation"])
 
 
-@router.post("", status_code=201, responses=answers(SuiteRead, 400, 403, 404, 409, 422, status=201))
+@router.post(
+    "",
+    dependencies=permits("model:evaluate"),
+    status_code=201,
+    responses=answers(SuiteRead, 400, 403, 404, 409, 422, status=201),
+)
 async def create_suite(
     body: SuiteCreate, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
 ) -> Response:
@@ -37,11 +42,15 @@ async def create_suite(
     suite_id = await run_in_threadpool(evaluations.create_suite, platform.new_unit(), call(body.model_dump()), new)
     location = f"/api/v1/evaluation-suites/{suite_id}"
     return success(
-        request, await views.suite(pool, suite_id), status=201, headers={"Location": location}, links={"self": location}
+        request,
+        await views.suite(pool, None, suite_id),
+        status=201,
+        headers={"Location": location},
+        links={"self": location},
     )
 
 
-@router.get("", responses=answers(list[SuiteRead], 400))
+@router.get("", dependencies=permits("model:read"), responses=answers(list[SuiteRead], 400))
 async def list_suites(
     request: Request,
     caller: Caller,
@@ -50,10 +59,10 @@ async def list_suites(
     model_id: Annotated[UUID | None, Query(alias="modelId")] = None,
 ) -> Response:
     """Suites, newest first."""
-    return listed(request, await views.suites(pool, page, model_id=str(model_id) if model_id else None))
+    return listed(request, await views.suites(pool, caller, page, model_id=str(model_id) if model_id else None))
 
 
-@router.get("/{suite_id}", responses=answers(SuiteRead, 404))
+@router.get("/{suite_id}", dependencies=permits("model:read"), responses=answers(SuiteRead, 404))
 async def get_suite(suite_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """One suite."""
-    return success(request, await views.suite(pool, suite_id))
+    return success(request, await views.suite(pool, caller, suite_id))

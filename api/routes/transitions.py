@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
+from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.requesting import dashboard_link, open_and_launch, request_path
 from api.routes.versions import version_path
@@ -17,7 +17,19 @@ router = APIRouter(prefix="/api/v1/models/{model_id}/versions/{version}/transiti
 
 
 @router.post(
-    "", status_code=202, responses=answers(RequestRead, 400, 403, 404, 409, 422, status=202, description="Accepted")
+    "",
+    dependencies=permits(
+        "model:submit",
+        "model:evaluate",
+        "model:request",
+        "model:retire",
+        "deployment:create",
+        "approval:request_changes",
+        "production:rollback",
+        "production:deprecate",
+    ),
+    status_code=202,
+    responses=answers(RequestRead, 400, 403, 404, 409, 422, status=202, description="Accepted"),
 )
 async def open_transition(
     model_id: str,
@@ -45,7 +57,7 @@ async def open_transition(
     location = request_path(opened.id)
     return success(
         request,
-        await views.request(pool, opened.id),
+        await views.request(pool, None, opened.id),
         status=202,
         headers={"Location": location},
         links={
@@ -56,11 +68,13 @@ async def open_transition(
     )
 
 
-@router.get("", responses=answers(list[RequestSummary], 400, 404))
+@router.get(
+    "", dependencies=permits("model:read", "provenance:read"), responses=answers(list[RequestSummary], 400, 404)
+)
 async def list_transitions(
     model_id: str, version: str, request: Request, caller: Caller, pool: PoolDep, page: PageDep
 ) -> Response:
     """The requests of one version, newest first."""
     found = identifier("model", model_id)
-    await registry.version(pool, found, version)  # an unknown one is told from one without requests
-    return listed(request, await views.requests(pool, page, model_id=found, version=version))
+    await registry.version(pool, caller, found, version)  # an unknown one is told from one without requests
+    return listed(request, await views.requests(pool, caller, page, model_id=found, version=version))

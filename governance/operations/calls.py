@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from governance.access.decisions import decide
+from governance.access.principal import Principal
+from governance.access.rules import AccessRule
 from governance.audit.event import Actor, AuditEvent, Subject
 from governance.canonical import digest_of
-from governance.errors import Forbidden, InvalidInput
-from governance.people import Principal, Role
+from governance.errors import Forbidden, InvalidInput, NotFound
 from governance.ports import UnitOfWork
 
 
@@ -26,6 +28,15 @@ class IdempotencyKey:
         if not 1 <= len(key) <= 200 or not key.isprintable():
             raise InvalidInput("Idempotency-Key has 1 to 200 printable characters.")
         return cls(key, digest_of(list(asked)))
+
+
+# What lets somebody see that an asset exists. The history of decisions about a model is provenance, too.
+READING: dict[str, tuple[str, ...]] = {
+    "model": ("model:read",),
+    "version": ("model:read",),
+    "request": ("model:read", "provenance:read"),
+    "dataset": ("dataset:read",),
+}
 
 
 @dataclass(frozen=True)
@@ -44,15 +55,25 @@ class Call:
             raise Forbidden("This needs a person.")
         return self.principal
 
-    def requires(self, roles: Collection[Role], doing: str) -> Principal:
-        """Raises Forbidden unless the caller has one of the roles."""
+    def may(self, permission: str, doing: str, rule: AccessRule | None = None) -> Principal:
+        """The caller, if the access policies let them; `rule` is that of the asset meant. Raises Forbidden."""
         person = self.person
-        if person.role not in roles:
+        decision = decide(person, permission, rule)
+        if not decision.allowed:
             raise Forbidden(
-                f"{doing} needs the role {' or '.join(sorted(roles))}; {person.name} is {person.role.value}.",
-                details={"role": person.role.value, "needs": sorted(roles)},
+                f"{doing} is not allowed for {person.name}: {decision.reason}",
+                details={"permission": permission, "policies": list(decision.policies)},
             )
         return person
+
+    def may_with(self, kind: str, identifier: str, rule: AccessRule, permission: str, doing: str) -> Principal:
+        """The same about one asset: what the caller may not even read, they are told does not exist.
+
+        Raises NotFound, Forbidden.
+        """
+        if not any(decide(self.person, seeing, rule).allowed for seeing in READING[kind]):
+            raise NotFound(kind, identifier)
+        return self.may(permission, doing, rule)
 
     def event(
         self,

@@ -8,9 +8,9 @@ from typing import Any
 
 from governance.errors import InvalidInput
 from governance.evaluations import Dataset, Suite, checked_suite
-from governance.lifecycle import EVERYBODY
 from governance.models import checked_name, checked_sha256, checked_text
 from governance.operations.calls import Call
+from governance.operations.registry import new_rule
 from governance.ports import UnitOfWork
 
 
@@ -28,30 +28,50 @@ class NewSuite:
     positive_label: str | None
 
 
-def check_dataset(call: Call, name: str, group: str, kind: str) -> None:
+def check_dataset(
+    uow: UnitOfWork, call: Call, name: str, group: str, kind: str, access: Mapping[str, Any] | None = None
+) -> None:
     """The refusals of `create_dataset` that need no bytes."""
-    call.requires(EVERYBODY, "Creating a dataset")
+    _check(call, name, group, kind)
+    with uow:
+        call.may("dataset:create", f"Creating a dataset in {group}", new_rule(uow, call, group, access or {}))
+
+
+def _check(call: Call, name: str, group: str, kind: str) -> None:
+    call.may("dataset:create", "Creating a dataset")
     checked_name("name", name)
     checked_name("group", group)
     if kind not in ("parquet", "csv"):
         raise InvalidInput("format is 'parquet' or 'csv'.", details={"field": "format"})
 
 
-def create_dataset(uow: UnitOfWork, call: Call, *, name: str, group: str, kind: str, sha256: str, size: int) -> str:
+def create_dataset(
+    uow: UnitOfWork,
+    call: Call,
+    *,
+    name: str,
+    group: str,
+    kind: str,
+    sha256: str,
+    size: int,
+    access: Mapping[str, Any] | None = None,
+) -> str:
     """The id of a dataset whose bytes are in the store. Raises Duplicate, InvalidInput, Forbidden."""
-    check_dataset(call, name, group, kind)
+    _check(call, name, group, kind)
     dataset = Dataset(call.new_id(), name, group, kind, checked_sha256("sha256", sha256), size)
     with uow:
         if known := call.repeated(uow):
             return known
-        uow.evaluations.add_dataset(dataset, call.person.id, call.at)
+        rule = new_rule(uow, call, group, access or {})
+        call.may("dataset:create", f"Creating a dataset in {group}", rule)
+        uow.evaluations.add_dataset(dataset, uow.access.intern(rule), call.person.id, call.at)
         call.remember(uow, dataset.id)
         uow.audit(
             call.event(
                 "dataset:created",
                 "dataset",
                 dataset.id,
-                after={"name": name, "group": group, "format": kind, "size": size},
+                after={"name": name, "group": group, "format": kind, "size": size, "access": rule.to_json()},
                 digest=f"sha256:{sha256}",
             )
         )
@@ -61,12 +81,15 @@ def create_dataset(uow: UnitOfWork, call: Call, *, name: str, group: str, kind: 
 
 def create_suite(uow: UnitOfWork, call: Call, new: NewSuite) -> str:
     """The id of the suite. Raises Duplicate, NotFound, InvalidInput, Forbidden."""
-    person = call.requires(EVERYBODY, "Creating an evaluation suite")
+    person = call.may("model:evaluate", "Creating an evaluation suite")
     task = checked_suite(new.task_type, list(new.metrics), new.thresholds, new.margin)
     with uow:
         if known := call.repeated(uow):
             return known
-        uow.models.get(new.model_id)
+        rule = uow.access.of_model(new.model_id)
+        call.may_with("model", new.model_id, rule, "model:evaluate", "Creating an evaluation suite")
+        data_rule = uow.access.of_dataset(new.dataset_id)
+        call.may_with("dataset", new.dataset_id, data_rule, "dataset:read", "Evaluating on a dataset")
         dataset = uow.evaluations.dataset(new.dataset_id)
         suite = Suite(
             id=call.new_id(),

@@ -1,92 +1,176 @@
-"""Users, their roles and tokens. Secrets come in hashed and never go into the audit log."""
+"""Users, service accounts and what they may do. Secrets come in hashed and never go into the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from governance.errors import InvalidInput, NotFound
+from governance.access.principal import PERSON, SERVICE
+from governance.access.roles import Role, checked_package_permissions, checked_roles
+from governance.access.rules import MOST_CLEARANCE, checked_place
+from governance.errors import Conflict, Forbidden, InvalidInput, NotFound
 from governance.models import checked_name
 from governance.operations.calls import Call
-from governance.people import Role, User
+from governance.people import Attributes, User
 from governance.ports import UnitOfWork
 
-ADMINS = frozenset({Role.ADMIN})
+MOST_GROUPS = 50
 
 
-def create_user(
-    uow: UnitOfWork, call: Call, *, name: str, role: str, groups: Sequence[str], password_hash: str | None
-) -> str:
-    """The id of the user. Raises Duplicate, InvalidInput, Forbidden."""
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """`owner`: the name of the person behind a service account. permissions: those of the package registry."""
+
+    name: str
+    roles: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    password_hash: str | None = None
+    kind: str = PERSON
+    owner: str | None = None
+    permissions: Sequence[str] = ()
+    attributes: Mapping[str, Any] | None = None
+
+
+def create_user(uow: UnitOfWork, call: Call, new: NewUser) -> str:
+    """The id of the user. Raises Duplicate, InvalidInput, Forbidden.
+
+    The package permission `admin` is the role `catalog_admin` by its other name.
+    """
     if call.principal is not None:  # the platform itself creates the first administrator
-        call.requires(ADMINS, "Creating a user")
-    user = User(call.new_id(), checked_name("name", name), _role(role), _groups(groups), password_hash, active=True)
+        call.may("user:create", "Creating a user")
+    package_permissions, package_admin = checked_package_permissions(new.permissions)
+    roles = checked_roles(new.roles) | ({Role.CATALOG_ADMIN} if package_admin else set())
+    if new.kind not in (PERSON, SERVICE):
+        raise InvalidInput("kind is 'person' or 'service'.", details={"field": "kind"})
+    if (new.kind == SERVICE) != (new.owner is not None):
+        raise InvalidInput("A service account names its owner, a person has none.", details={"field": "owner"})
+    user = User(
+        id=call.new_id(),
+        name=checked_name("name", new.name),
+        roles=frozenset(roles),
+        groups=_groups(new.groups),
+        password_hash=new.password_hash,
+        kind=new.kind,
+        package_permissions=package_permissions,
+        attributes=_attributes(new.attributes or {}),
+    )
     with uow:
         if call.principal is not None and (known := call.repeated(uow)):
             return known
+        if new.owner is not None:
+            user = replace(user, owner_id=_owner(uow, new.owner).id)
         uow.people.add(user, call.at)
+        uow.groups.set_local_memberships(user.id, user.groups, call.principal.id if call.principal else None, call.at)
         if call.principal is not None:
             call.remember(uow, user.id)
-        after = {"name": user.name, "role": user.role.value, "groups": list(user.groups)}
+        after = {"name": user.name, "kind": user.kind, "ownerId": user.owner_id, **user.access_json()}
         uow.audit(call.event("user:created", "user", user.id, after=after))
         uow.commit()
     return user.id
 
 
-def change_access(uow: UnitOfWork, call: Call, user_id: str, *, role: str, groups: Sequence[str], active: bool) -> None:
-    """Replace role, groups and activity. Takes effect on approvals that are not settled yet."""
-    person = call.requires(ADMINS, "Changing access")
-    wanted, in_groups = _role(role), _groups(groups)
-    if person.id == user_id and (wanted is not Role.ADMIN or not active):
-        raise InvalidInput("Administrators cannot take their own role; another one has to.")
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What `change_access` sets; None leaves a part as it is."""
+
+    roles: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
+    active: bool | None = None
+    permissions: Sequence[str] | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+def change_access(uow: UnitOfWork, call: Call, user_id: str, wanted: Access) -> User:
+    """Change what somebody may do, from the next call on and for decisions that are not settled yet.
+
+    Raises NotFound, InvalidInput, Forbidden, Conflict for a deleted user.
+    """
+    person = call.may("user:update", "Changing access")
+    groups = _groups(wanted.groups) if wanted.groups is not None else None
     with uow:
-        before = uow.people.get(user_id)
-        uow.people.set_access(user_id, role=wanted, groups=in_groups, active=active)
+        before = _present(uow, user_id)
+        roles = checked_roles(wanted.roles) if wanted.roles is not None else before.roles
+        package_permissions = before.package_permissions
+        if wanted.permissions is not None:
+            package_permissions, package_admin = checked_package_permissions(wanted.permissions)
+            roles = roles | {Role.CATALOG_ADMIN} if package_admin else roles - {Role.CATALOG_ADMIN}
+        after = replace(
+            before,
+            roles=frozenset(roles),
+            active=before.active if wanted.active is None else wanted.active,
+            package_permissions=package_permissions,
+            attributes=_attributes({**before.attributes.to_json(), **(wanted.attributes or {})}),
+        )
+        if person.id == user_id and (Role.CATALOG_ADMIN not in after.roles or not after.active):
+            raise InvalidInput("Administrators cannot take their own role; another one has to.")
+        uow.people.set_access(after)
+        if groups is not None:
+            uow.groups.set_local_memberships(user_id, groups, person.id, call.at)
+        after = uow.people.get(user_id)
         uow.audit(
-            call.event(
-                "user:access:changed",
-                "user",
-                user_id,
-                before={"role": before.role.value, "groups": list(before.groups), "active": before.active},
-                after={"role": wanted.value, "groups": list(in_groups), "active": active},
-            )
+            call.event("user:access:changed", "user", user_id, before=before.access_json(), after=after.access_json())
         )
         uow.commit()
+    return after
 
 
-def issue_token(
-    uow: UnitOfWork, call: Call, *, user_id: str, mac: bytes, label: str, life: timedelta
-) -> tuple[str, str]:
-    """(id, expiry as ISO time) of a token of which only the MAC is stored."""
-    expires_at = call.at + life
-    token_id = call.new_id()
-    with uow:
-        uow.people.add_token(token_id, user_id, mac, label, call.at, expires_at)
-        uow.audit(
-            call.event("token:issued", "user", user_id, tokenId=token_id, label=label, expiresAt=expires_at.isoformat())
-        )
-        uow.commit()
-    return token_id, expires_at.isoformat()
+def delete_user(uow: UnitOfWork, call: Call, user_id: str) -> None:
+    """Close an account for ever: tokens and memberships go, the name is never given again, the record stays.
 
-
-def revoke_token(uow: UnitOfWork, call: Call, token_id: str) -> None:
-    """Revoke one's own token. Raises NotFound."""
+    People delete themselves and their service accounts; administrators anyone but the last of themselves.
+    Raises NotFound, Forbidden, Conflict.
+    """
     person = call.person
     with uow:
-        if not uow.people.revoke_token(token_id, person.id, call.at):
-            raise NotFound("token", token_id)
-        uow.audit(call.event("token:revoked", "user", person.id, tokenId=token_id))
+        own = person.id == user_id
+        if own or uow.people.owner_of(user_id) == person.id:
+            call.may("self:manage", "Deleting an account")
+        else:
+            _may_delete(call, user_id)
+        before = _present(uow, user_id)
+        if Role.CATALOG_ADMIN in before.roles and not uow.people.has_other_admin(user_id):
+            raise Conflict("This is the only administrator; make another one first.")
+        uow.people.delete(user_id, call.at)
+        uow.audit(call.event("user:deleted", "user", user_id, before={"name": before.name, **before.access_json()}))
         uow.commit()
 
 
-def _role(role: str) -> Role:
+def _may_delete(call: Call, user_id: str) -> None:
+    """Whoever may not see users is not told whether there is one of that id."""
     try:
-        return Role(role)
-    except ValueError:
-        raise InvalidInput(f"role is one of {', '.join(Role)}.", details={"field": "role"}) from None
+        call.may("user:delete", "Deleting a user")
+    except Forbidden:
+        call.may("user:read", "Deleting a user")
+        raise
+
+
+def _present(uow: UnitOfWork, user_id: str) -> User:
+    if uow.people.is_deleted(user_id):
+        raise NotFound("user", user_id)
+    return uow.people.lock(user_id)
+
+
+def _owner(uow: UnitOfWork, name: str) -> User:
+    owner = uow.people.named(name)
+    if owner is None or owner.kind != PERSON or not owner.active:
+        raise InvalidInput(f"There is no person {name[:200]!r}.", details={"field": "owner"})
+    return owner
 
 
 def _groups(groups: Sequence[str]) -> tuple[str, ...]:
-    if len(groups) > 50:
-        raise InvalidInput("A user is in at most 50 groups.", details={"field": "groups"})
+    if len(groups) > MOST_GROUPS:
+        raise InvalidInput(f"A user is in at most {MOST_GROUPS} groups.", details={"field": "groups"})
     return tuple(dict.fromkeys(checked_name("groups", group) for group in groups))
+
+
+def _attributes(asked: Mapping[str, Any]) -> Attributes:
+    clearance = int(asked.get("clearanceLevel") or 0)
+    if not 0 <= clearance <= MOST_CLEARANCE:
+        raise InvalidInput(f"clearanceLevel is between 0 and {MOST_CLEARANCE}.", details={"field": "clearanceLevel"})
+    return Attributes(
+        clearance_level=clearance,
+        workspace=checked_place("workspace", asked.get("workspace")),
+        department=checked_place("department", asked.get("department")),
+        project=checked_place("project", asked.get("project")),
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from governance.access.rules import AccessLevel, AccessRule, checked_rule
 from governance.errors import InvalidInput, RevisionMismatch, VersionFrozen
-from governance.lifecycle import DEVELOPERS, EDITABLE_STATES, VersionState
+from governance.lifecycle import EDITABLE_STATES, VersionState
 from governance.models import (
     Artifact,
     ArtifactType,
@@ -22,7 +23,9 @@ from governance.models import (
     checked_text,
     checked_version,
 )
+from governance.operations import groups
 from governance.operations.calls import Call
+from governance.people import User
 from governance.ports import UnitOfWork
 
 
@@ -34,6 +37,7 @@ class NewModel:
     owners: Sequence[str]
     risk_tier: str
     tags: Sequence[str]
+    access: Mapping[str, Any] = field(default_factory=dict)  # see `governance.access.rules.checked_rule`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class NewVersion:
     commit_sha: str
     training_job_id: str | None
     metadata: Mapping[str, Any]
+    trained_by: Sequence[str] = ()  # names of the users who trained it: lineage, and a bar to approving it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class NewArtifact:
 
 def create_model(uow: UnitOfWork, call: Call, new: NewModel) -> str:
     """The id of the model. Raises Duplicate, InvalidInput, Forbidden."""
-    person = call.requires(DEVELOPERS, "Creating a model")
+    person = call.may("model:create", "Creating a model")
     model = Model(
         id=call.new_id(),
         name=checked_name("name", new.name),
@@ -78,16 +83,50 @@ def create_model(uow: UnitOfWork, call: Call, new: NewModel) -> str:
     with uow:
         if known := call.repeated(uow):
             return known
-        uow.models.add(model)
+        rule = new_rule(uow, call, model.group, new.access)
+        call.may("model:create", f"Creating a model in {model.group}", rule)
+        uow.models.add(model, uow.access.intern(rule))
         call.remember(uow, model.id)
-        uow.audit(call.event("model:created", "model", model.id, after=_model_json(model)))
+        after = {**_model_json(model), "access": rule.to_json()}
+        uow.audit(call.event("model:created", "model", model.id, after=after))
         uow.commit()
     return model.id
 
 
+def new_rule(uow: UnitOfWork, call: Call, group: str, asked: Mapping[str, Any]) -> AccessRule:
+    """The access rule of something new in `group`: internal, or what the group may see if that is less."""
+    rule = checked_rule(group, asked, AccessLevel.INTERNAL)
+    groups.check_exist(uow, "group", (group,))
+    groups.check_exist(uow, "access", (*rule.owners, *rule.allowed, *rule.restricted))
+    owner = uow.groups.named(group)
+    if "accessLevel" not in asked and owner is not None and owner.access_level < rule.level:
+        return checked_rule(group, {**asked, "accessLevel": owner.access_level.word}, owner.access_level)
+    return rule
+
+
+def change_model_access(uow: UnitOfWork, call: Call, model_id: str, asked: Mapping[str, Any]) -> AccessRule:
+    """Replace whom a model is open to. The group that it is named in goes on owning it.
+
+    Raises NotFound, InvalidInput, Forbidden; also when the caller would lock themselves out.
+    """
+    with uow:
+        repeated = call.repeated(uow)
+        before = uow.access.of_model(model_id)
+        call.may_with("model", model_id, before, "model:share", "Changing who may see a model")
+        if repeated:
+            return before
+        after = new_rule(uow, call, uow.models.lock(model_id).group, asked)
+        call.may("model:share", "Changing who may see a model to this", after)
+        uow.access.set_of_model(model_id, after, call.at)
+        call.remember(uow, model_id)
+        uow.audit(call.event("model:access:changed", "model", model_id, before=before.to_json(), after=after.to_json()))
+        uow.commit()
+    return after
+
+
 def create_version(uow: UnitOfWork, call: Call, new: NewVersion) -> str:
     """The id of the draft. Raises Duplicate when that precedence exists, NotFound, InvalidInput, Forbidden."""
-    person = call.requires(DEVELOPERS, "Creating a version")
+    person = call.may("model:create", "Creating a version")
     version, precedence = checked_version(new.version)
     draft = ModelVersion(
         id=call.new_id(),
@@ -103,10 +142,16 @@ def create_version(uow: UnitOfWork, call: Call, new: NewVersion) -> str:
     with uow:
         if known := call.repeated(uow):
             return known
-        uow.models.get(new.model_id)
+        rule = uow.access.of_model(new.model_id)
+        call.may_with("model", new.model_id, rule, "model:create", "Creating a version")
+        trainers = [_user_named(uow, name) for name in dict.fromkeys(new.trained_by)]
         uow.versions.add(draft, precedence, call.at)
+        uow.access.contributed(draft.id, person.id, "author", call.at)
+        for trainer in trainers:
+            uow.access.contributed(draft.id, trainer.id, "trainer", call.at)
         call.remember(uow, draft.id)
-        uow.audit(call.event("version:created", "version", draft.id, after=_version_json(draft)))
+        after = {**_version_json(draft), "trainedBy": [trainer.name for trainer in trainers]}
+        uow.audit(call.event("version:created", "version", draft.id, after=after))
         uow.commit()
     return draft.id
 
@@ -118,10 +163,11 @@ def update_metadata(
 
     A change after an approval is allowed where the version can still change, and voids the approval.
     """
-    call.requires(DEVELOPERS, "Changing metadata")
+    person = call.may("model:update", "Changing metadata")
     wanted = checked_metadata(metadata)
     with uow:
         repeated = call.repeated(uow)
+        call.may_with("model", model_id, uow.access.of_model(model_id), "model:update", "Changing metadata")
         current = uow.versions.get(model_id, version)
         if repeated:
             return current
@@ -129,6 +175,7 @@ def update_metadata(
         _editable(locked)
         _expect(locked, revision)
         changed = uow.versions.set_metadata(locked, wanted, call.at)
+        uow.access.contributed(locked.id, person.id, "author", call.at)
         call.remember(uow, locked.id)
         uow.audit(
             call.event(
@@ -154,11 +201,12 @@ def check_can_attach(
     license: str | None,
 ) -> ModelVersion:
     """The refusals of `attach_artifact` that need no bytes, before a long upload is read."""
-    call.requires(DEVELOPERS, "Attaching an artifact")
+    call.may("model:update", "Attaching an artifact")
     checked_name("name", name)
     _artifact_type(kind)
     _checked_labels(media_type, license)
     with uow:
+        call.may_with("model", model_id, uow.access.of_model(model_id), "model:update", "Attaching an artifact")
         found = uow.versions.get(model_id, version)
         _editable(found)
         return found
@@ -166,13 +214,15 @@ def check_can_attach(
 
 def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
     """The id of the artifact. Raises Duplicate (unless `replace`), VersionFrozen, NotFound, InvalidInput, Forbidden."""
-    person = call.requires(DEVELOPERS, "Attaching an artifact")
+    person = call.may("model:update", "Attaching an artifact")
     kind = _artifact_type(new.type)
     digest = checked_container(new.uri) if kind is ArtifactType.CONTAINER else checked_sha256("sha256", new.sha256)
     media_type, license = _checked_labels(new.media_type, new.license)
     with uow:
         if known := call.repeated(uow):
             return known
+        rule = uow.access.of_model(new.model_id)
+        call.may_with("model", new.model_id, rule, "model:update", "Attaching an artifact")
         found = uow.versions.get(new.model_id, new.version)
         locked = uow.versions.lock(found.id)[found.id]
         _editable(locked)
@@ -197,6 +247,7 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
                 before = _artifact_json(old)
         uow.artifacts.add(artifact)
         uow.versions.touch(locked, call.at)
+        uow.access.contributed(locked.id, person.id, "author", call.at)
         call.remember(uow, artifact.id)
         uow.audit(
             call.event(
@@ -210,6 +261,13 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
         )
         uow.commit()
     return artifact.id
+
+
+def _user_named(uow: UnitOfWork, name: str) -> User:
+    found = uow.people.named(name)
+    if found is None:
+        raise InvalidInput(f"There is no user {name[:200]!r}.", details={"field": "trainedBy"})
+    return found
 
 
 def _checked_labels(media_type: str, license: str | None) -> tuple[str, str | None]:

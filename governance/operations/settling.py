@@ -66,12 +66,15 @@ def case_of(uow: UnitOfWork, call: Call, request: TransitionRequest, evidence: E
     """The case as it stands in this transaction: decisions with their people's present roles, and the time."""
     bound_to = TRANSITIONS[request.transition].bound_to
     approved = uow.requests.latest_applied(request.version_id, bound_to) if bound_to else None
+    approvals = uow.approvals.of_request(request.id) if TRANSITIONS[request.transition].needs_approval else ()
     return Case(
         transition=request.transition,
         evidence=evidence,
         requester_id=request.requester_id,
         reason=request.reason,
-        approvals=uow.approvals.of_request(request.id) if TRANSITIONS[request.transition].needs_approval else (),
+        approvals=approvals,
+        involved=uow.facts.involved(request) if approvals else (),
+        group_lines=uow.facts.group_lines(sorted({group for one in approvals for group in one.groups})),
         as_of=call.at,
         approved_subject=approved.evidence["subject"] if approved and approved.evidence else None,
         current_approved_subject=uow.facts.subject(approved, bound_to) if approved and bound_to else None,

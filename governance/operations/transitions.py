@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from governance.access.decisions import decide as decide_access
 from governance.canonical import difference, digest_of
+from governance.duties import REQUESTER, conflicts, in_words
 from governance.errors import (
     ApprovalInvalidated,
     Conflict,
+    ConflictOfInterest,
     Forbidden,
     InvalidInput,
+    NotFound,
     RequestClosed,
     SelfApproval,
 )
 from governance.evaluations import Evaluation, EvaluationStatus
 from governance.evidence import Approval
-from governance.lifecycle import REVIEWERS, TRANSITIONS, Transition, TransitionName, plan, transition_named
+from governance.lifecycle import TRANSITIONS, Transition, TransitionName, plan, transition_named
 from governance.models import ModelVersion, checked_text
-from governance.operations.calls import Call
-from governance.people import Role
+from governance.operations.calls import READING, Call
 from governance.ports import UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
 
@@ -40,10 +43,13 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
     Raises InvalidInput, Forbidden, NotFound, IllegalTransition, RequestOpen, ApprovalInvalidated.
     """
     transition = transition_named(command.transition)
-    person = call.requires(transition.asked_by, f"Asking for {transition.name.value}")
+    doing = f"Asking for {transition.name.value}"
+    person = call.may(transition.permission, doing)
     with uow:
         if known := call.repeated(uow):
             return uow.requests.get(known)
+        rule = uow.access.of_model(command.model_id)
+        call.may_with("model", command.model_id, rule, transition.permission, doing)
         version = uow.versions.get(command.model_id, command.version)
         plan(version.state, transition.name)
         request = TransitionRequest(
@@ -140,18 +146,18 @@ def decide(
     if decision == "reject" and not comment:
         raise InvalidInput("A rejection needs a comment that says why.", details={"field": "comment"})
     with uow:
-        request = uow.requests.lock(request_id)
+        request = _seen(uow, call, request_id)
         if call.repeated(uow):
             return request
-        person = call.requires(REVIEWERS, "Deciding about a request")
+        rule = uow.access.of_model(request.model_id)
+        person = call.may("approval:decide", "Deciding about a request", rule)
         if not request.undecided:
             raise RequestClosed(
                 f"This request is {request.status.value} already.", details={"status": request.status.value}
             )
         if not TRANSITIONS[request.transition].needs_approval:
             raise Conflict(f"{request.transition.value} is judged by its gates alone; nobody approves it.")
-        if person.id == request.requester_id:
-            raise SelfApproval("Nobody approves their own request.", details={"requesterId": request.requester_id})
+        _check_duties(uow, call, request)
         _check_unchanged(uow, request, evidence_digest)
         approval = Approval(
             id=call.new_id(),
@@ -162,7 +168,7 @@ def decide(
             comment=comment,
             evidence_digest=evidence_digest,
             at=call.at,
-            role=person.role,
+            roles=tuple(sorted(person.roles)),
             groups=person.groups,
         )
         uow.approvals.record(approval, request.requester_id)
@@ -178,6 +184,32 @@ def decide(
         )
         uow.commit()
     return request
+
+
+def _seen(uow: UnitOfWork, call: Call, request_id: str) -> TransitionRequest:
+    """The request, locked, if the caller may see it at all. Raises NotFound."""
+    request = uow.requests.lock(request_id)
+    rule = uow.access.of_model(request.model_id)
+    if not any(decide_access(call.person, seeing, rule).allowed for seeing in READING["request"]):
+        raise NotFound("transition request", request_id)
+    return request
+
+
+def _check_duties(uow: UnitOfWork, call: Call, request: TransitionRequest) -> None:
+    """Raises SelfApproval, ConflictOfInterest."""
+    person = call.person
+    found = conflicts(uow.facts.involved(request), person.answers_as)
+    if not found:
+        return
+    reasons = [{"relation": one.relation, "fact": one.what} for one in found]
+    if any(one.relation == REQUESTER for one in found):
+        raise SelfApproval(
+            "Nobody approves their own request.", details={"requesterId": request.requester_id, "reasons": reasons}
+        )
+    raise ConflictOfInterest(
+        f"{person.name} {in_words(found)}, and nobody decides about what they took part in.",
+        details={"reasons": reasons},
+    )
 
 
 def _check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_digest: str) -> None:
@@ -199,14 +231,24 @@ def _check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_diges
         raise ApprovalInvalidated("The stored evidence does not match its digest.", details={"difference": []})
 
 
+def check_may_retry(uow: UnitOfWork, call: Call, request_id: str) -> None:
+    """Its requester, whoever decides about it, and administrators start a request again. Raises NotFound, Forbidden."""
+    with uow:
+        request = _seen(uow, call, request_id)
+        person = call.may("self:manage", "Starting a request again")
+        rule = uow.access.of_model(request.model_id)
+        if person.id != request.requester_id and not decide_access(person, "approval:decide", rule).allowed:
+            raise Forbidden("Only the requester, an approver or an administrator starts a request again.")
+
+
 def withdraw(uow: UnitOfWork, call: Call, request_id: str, reason: str) -> TransitionRequest:
     """Take a request back. Only its requester or an administrator. Raises RequestClosed, Forbidden, NotFound."""
     with uow:
-        request = uow.requests.lock(request_id)
+        request = _seen(uow, call, request_id)
         if call.repeated(uow):
             return request
-        person = call.person
-        if person.id != request.requester_id and person.role is not Role.ADMIN:
+        person = call.may("self:manage", "Withdrawing a request")
+        if person.id != request.requester_id and not person.is_admin:
             raise Forbidden("Only the requester or an administrator withdraws a request.")
         if not request.undecided:
             raise RequestClosed(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from governance.access.roles import REVIEWERS
+from governance.duties import come_from, conflicts
 from governance.evidence import Approval, Case
-from governance.lifecycle import REVIEWERS, TransitionName
+from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_approval, sample_case
 from governance.verdicts import Failed, Passed, Unknown, Verdict
@@ -37,9 +39,9 @@ class ApprovalsByRiskTier(Policy):
                 f"Risk tier {case.risk_tier} needs {max(1, needed)} approval(s); so far: {names}.",
                 facts={"needed": needed, "given": len(people)},
             )
-        if len(groups) < groups_needed:
+        if not come_from([a.groups for a in people.values()], groups_needed, case.group_lines):
             return Unknown(
-                f"Risk tier {case.risk_tier} needs approvers from {groups_needed} groups; so far: "
+                f"Risk tier {case.risk_tier} needs approvers who speak for {groups_needed} groups; so far: "
                 f"{', '.join(sorted(groups)) or 'none'}.",
                 facts={"neededGroups": groups_needed, "groups": sorted(groups)},
             )
@@ -49,8 +51,9 @@ class ApprovalsByRiskTier(Policy):
     def _counts(approval: Approval, case: Case) -> bool:
         return (
             approval.active
-            and approval.role in REVIEWERS
+            and not REVIEWERS.isdisjoint(approval.roles)
             and approval.approver_id != case.requester_id
+            and not conflicts(case.involved, approval.approver_id)
             and approval.evidence_digest == case.evidence.digest
         )
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from governance.access.roles import Role
 from governance.evidence import Approval, Case, Evidence
 from governance.lifecycle import TransitionName
-from governance.people import Role
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 WEIGHTS = "a" * 64
@@ -108,6 +108,6 @@ def sample_approval(case: Case, approver: str, *groups: str, decision: str = "ap
         comment="",
         evidence_digest=case.evidence.digest,
         at=NOON,
-        role=Role.APPROVER,
+        roles=(Role.APPROVER,),
         groups=groups or ("risk",),
     )

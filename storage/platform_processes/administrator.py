@@ -13,13 +13,14 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from governance.access.roles import Role
 from governance.errors import Duplicate
-from governance.operations import people
-from governance.people import Role
+from governance.operations import people, tokens
 from storage.composition import Platform
 from storage.credentials import hash_password, new_token, token_mac
 from storage.platform_processes.home import admin_password_file, admin_token_file, write_private
-from storage.tables import tokens, users
+from storage.tables import tokens as token_rows
+from storage.tables import users
 
 NAME = "admin"
 
@@ -57,10 +58,7 @@ def _create(platform: Platform, password_file: Path) -> str:
         return people.create_user(
             platform.new_unit(),
             platform.system_call(),
-            name=NAME,
-            role=Role.ADMIN.value,
-            groups=(),
-            password_hash=hash_password(password),
+            people.NewUser(NAME, roles=(Role.CATALOG_ADMIN.value,), password_hash=hash_password(password)),
         )
     except Duplicate:  # another machine on the same database was faster
         user_id = _user_id(platform)
@@ -75,11 +73,11 @@ def _is_valid(platform: Platform, token_file: Path) -> bool:
         return False
     valid = (
         select(func.count())
-        .select_from(tokens.join(users))
+        .select_from(token_rows.join(users))
         .where(
-            tokens.c.mac == token_mac(token, platform.token_key),
-            tokens.c.revoked_at.is_(None),
-            tokens.c.expires_at > func.now() + _RENEWED_BEFORE,
+            token_rows.c.mac == token_mac(token, platform.token_key),
+            token_rows.c.revoked_at.is_(None),
+            token_rows.c.expires_at > func.now() + _RENEWED_BEFORE,
             users.c.active,
         )
     )
@@ -90,13 +88,13 @@ def _is_valid(platform: Platform, token_file: Path) -> bool:
 def _issue_token(platform: Platform, user_id: str, token_file: Path) -> None:
     token = new_token()
     write_private(token_file, f"{token}\n")
-    people.issue_token(
+    life = max(timedelta(days=platform.settings.token_days), 2 * _RENEWED_BEFORE)
+    tokens.issue_token(
         platform.new_unit(),
         platform.system_call(),
         user_id=user_id,
         mac=token_mac(token, platform.token_key),
-        label="gatehouse up",
-        life=max(timedelta(days=platform.settings.token_days), 2 * _RENEWED_BEFORE),
+        wanted=tokens.Wanted("gatehouse up", life),  # uncounted: it is the way back in
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from governance.errors import InvalidInput
+from storage.queries.visibility import Visible
 
 COUNT_LIMIT = 10_000
 LARGEST_PAGE = 200
@@ -66,6 +67,11 @@ class Conditions:
         if all(value is not None for value in values.values()):
             self.clauses.append(clause)
             self.values.update(values)
+
+    def only(self, visible: Visible) -> None:
+        """Nothing that the caller may not see."""
+        self.clauses.append(visible.sql)
+        self.values |= visible.values
 
     @property
     def sql(self) -> str:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from psycopg_pool import AsyncConnectionPool
 
+from governance.access.principal import Principal
 from governance.errors import NotFound
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, like_pattern, read_page
 from storage.queries.times import iso
+from storage.queries.visibility import HISTORY, MODEL, TRAFFIC, Visible, visible
 
 _MODEL_FIELDS = f"""'id', m.id, 'name', m.name, 'group', m."group", 'description', m.description,
     'owners', m.owners, 'riskTier', m.risk_tier, 'tags', m.tags, 'createdAt', {iso("m.created_at")},
@@ -25,23 +27,35 @@ VERSION = f"""json_build_object('id', v.id, 'modelId', v.model_id, 'version', v.
     'artifacts', (select coalesce(json_agg({ARTIFACT} order by a.type, a.name), '[]') from artifacts a
                   where a.version_id = v.id))"""
 
+RULE = """json_build_object('accessLevel', (array['public', 'internal', 'confidential'])[{rule}.access_level + 1],
+    'ownerGroups', {rule}.owner_groups, 'allowedGroups', {rule}.allowed_groups,
+    'restrictedGroups', {rule}.restricted_groups, 'sensitive', {rule}.sensitive,
+    'clearanceLevel', {rule}.clearance_level, 'workspace', {rule}.workspace, 'department', {rule}.department,
+    'project', {rule}.project)"""
+_MODEL_ACCESS = f"""select {RULE.format(rule="a")}::text from models m join access_rules a on a.id = m.access_id
+    where m.id = %(id)s and """
+
 _MODELS = Listing(f"json_build_object({_MODEL_FIELDS})", "models m", "m.id")
-_VERSIONS = Listing(VERSION, "model_versions v", "v.id")
+_VERSIONS = Listing(VERSION, "model_versions v join models m on m.id = v.model_id", "v.id")
 _FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId', f.version_id, 'severity', f.severity,
     'title', f.title, 'status', f.status, 'requestId', f.request_id, 'createdAt', {iso("f.created_at")})"""
-_FINDINGS = Listing(_FINDING, "findings f", "f.id")
+_FINDINGS = Listing(_FINDING, "findings f join models m on m.id = f.model_id", "f.id")
 
-_MODEL_SQL = f"""select json_build_object({_MODEL_FIELDS}, 'versionsByState',
+_MODEL_DETAIL = f"""select json_build_object({_MODEL_FIELDS}, 'access', {RULE.format(rule="a")}, 'versionsByState',
     (select coalesce(json_object_agg(state, n), '{{}}')
     from (select state, count(*) n from model_versions where model_id = m.id group by state) counts))::text
-    from models m where m.id = %s"""
-_VERSION_SQL = f"""select {VERSION}::text, v.revision from model_versions v
-    where v.model_id = %s and v.version = %s"""
+    from models m join access_rules a on a.id = m.access_id where m.id = %(id)s and """
+_VERSION_ROW = f"""select {VERSION}::text, v.revision from model_versions v join models m on m.id = v.model_id
+    where v.model_id = %(model_id)s and v.version = %(version)s and """
 _ARTIFACT_SQL = f"""select {ARTIFACT}::text from artifacts a where a.id = %s"""
-_TRAFFIC_SQL = f"""select coalesce(json_agg(json_build_object('environment', d.environment, 'endpoint', d.endpoint,
+_STORED_ARTIFACT = """select a.type, a.name, a.media_type, a.uri, a.sha256 from artifacts a
+    join model_versions v on v.id = a.version_id join models m on m.id = v.model_id
+    where a.id = %(id)s and v.model_id = %(model_id)s and v.version = %(version)s and """
+_TRAFFIC = f"""select coalesce((select json_agg(json_build_object('environment', d.environment, 'endpoint', d.endpoint,
     'versionId', d.version_id, 'version', v.version, 'trafficPercent', d.traffic_percent,
-    'since', {iso("d.since")}, 'requestId', d.request_id) order by d.environment, v.version), '[]')::text
-    from deployments d join model_versions v on v.id = d.version_id where d.model_id = %s"""
+    'since', {iso("d.since")}, 'requestId', d.request_id) order by d.environment, v.version)
+    from deployments d join model_versions v on v.id = d.version_id where d.model_id = m.id), '[]')::text
+    from models m where m.id = %(id)s and """
 
 
 def is_id(text: str) -> bool:
@@ -58,18 +72,29 @@ async def one(pool: AsyncConnectionPool, statement: str, *values: Any) -> tuple[
         return await cursor.fetchone()
 
 
-async def model(pool: AsyncConnectionPool, model_id: str) -> str:
-    row = await one(pool, _MODEL_SQL, model_id) if is_id(model_id) else None
+async def seen(
+    pool: AsyncConnectionPool, statement: str, visible: Visible, kind: str, named: str, **values: Any
+) -> tuple[Any, ...]:
+    """The one row of a statement that ends where its condition of visibility begins. Raises NotFound."""
+    row = None
+    if all(is_id(value) for name, value in values.items() if name in ("id", "model_id")):
+        async with pool.connection() as connection:
+            cursor = await connection.execute(statement + visible.sql, {**values, **visible.values})
+            row = await cursor.fetchone()
     if row is None:
-        raise NotFound("model", model_id)
-    return str(row[0])
+        raise NotFound(kind, named)
+    return row
 
 
-async def version(pool: AsyncConnectionPool, model_id: str, version: str) -> tuple[str, int]:
+async def model(pool: AsyncConnectionPool, caller: Principal | None, model_id: str) -> str:
+    may = visible(caller, MODEL, "m.access_id")
+    return str((await seen(pool, _MODEL_DETAIL, may, "model", model_id, id=model_id))[0])
+
+
+async def version(pool: AsyncConnectionPool, caller: Principal | None, model_id: str, version: str) -> tuple[str, int]:
     """(JSON, revision)."""
-    row = await one(pool, _VERSION_SQL, model_id, version) if is_id(model_id) else None
-    if row is None:
-        raise NotFound("version", version)
+    may = visible(caller, MODEL, "m.access_id")
+    row = await seen(pool, _VERSION_ROW, may, "version", version, model_id=model_id, version=version)
     return str(row[0]), int(row[1])
 
 
@@ -81,27 +106,19 @@ async def artifact(pool: AsyncConnectionPool, artifact_id: str) -> str:
 
 
 async def stored_artifact(
-    pool: AsyncConnectionPool, model_id: str, version: str, artifact_id: str
+    pool: AsyncConnectionPool, caller: Principal, model_id: str, version: str, artifact_id: str
 ) -> tuple[str, str, str, str, str]:
-    """(type, name, media type, uri, sha256) of an artifact of that version."""
-    row = None
-    if is_id(model_id) and is_id(artifact_id):
-        row = await one(
-            pool,
-            """select a.type, a.name, a.media_type, a.uri, a.sha256 from artifacts a
-               join model_versions v on v.id = a.version_id
-               where a.id = %s and v.model_id = %s and v.version = %s""",
-            artifact_id,
-            model_id,
-            version,
-        )
-    if row is None:
-        raise NotFound("artifact", artifact_id)
-    return row
+    """(type, name, media type, uri, sha256) of an artifact of that version, for whoever may download it."""
+    may = visible(caller, ("model:download",), "m.access_id")
+    row = await seen(
+        pool, _STORED_ARTIFACT, may, "artifact", artifact_id, id=artifact_id, model_id=model_id, version=version
+    )
+    return row[0], row[1], row[2], row[3], row[4]
 
 
 async def models(
     pool: AsyncConnectionPool,
+    caller: Principal,
     request: PageRequest,
     *,
     search: str | None = None,
@@ -112,6 +129,7 @@ async def models(
     state: str | None = None,
 ) -> Page:
     where = Conditions()
+    where.only(visible(caller, MODEL, "m.access_id"))
     where.add("(m.name || ' ' || m.description) ilike %(search)s", search=like_pattern(search) if search else None)
     where.add('m."group" = %(group)s', group=group)
     where.add("m.owners @> array[%(owner)s]::text[]", owner=owner)
@@ -121,24 +139,37 @@ async def models(
     return await read_page(pool, _MODELS, where, request)
 
 
-async def versions(pool: AsyncConnectionPool, request: PageRequest, model_id: str, *, state: str | None = None) -> Page:
-    await model(pool, model_id)
+async def versions(
+    pool: AsyncConnectionPool, caller: Principal, request: PageRequest, model_id: str, *, state: str | None = None
+) -> Page:
+    await model(pool, caller, model_id)
     where = Conditions()
+    where.only(visible(caller, MODEL, "m.access_id"))
     where.add("v.model_id = %(model_id)s", model_id=model_id)
     where.add("v.state = %(state)s", state=state)
     return await read_page(pool, _VERSIONS, where, request)
 
 
-async def traffic(pool: AsyncConnectionPool, model_id: str) -> str:
-    await model(pool, model_id)
-    row = await one(pool, _TRAFFIC_SQL, model_id)
-    return str(row[0]) if row else "[]"
+async def traffic(pool: AsyncConnectionPool, caller: Principal, model_id: str) -> str:
+    may = visible(caller, TRAFFIC, "m.access_id")
+    return str((await seen(pool, _TRAFFIC, may, "model", model_id, id=model_id))[0])
 
 
 async def findings(
-    pool: AsyncConnectionPool, request: PageRequest, *, model_id: str | None = None, status: str | None = None
+    pool: AsyncConnectionPool,
+    caller: Principal,
+    request: PageRequest,
+    *,
+    model_id: str | None = None,
+    status: str | None = None,
 ) -> Page:
     where = Conditions()
+    where.only(visible(caller, HISTORY, "m.access_id"))
     where.add("f.model_id = %(model_id)s", model_id=model_id)
     where.add("f.status = %(status)s", status=status)
     return await read_page(pool, _FINDINGS, where, request)
+
+
+async def model_access(pool: AsyncConnectionPool, caller: Principal, model_id: str) -> str:
+    may = visible(caller, MODEL, "m.access_id")
+    return str((await seen(pool, _MODEL_ACCESS, may, "model", model_id, id=model_id))[0])

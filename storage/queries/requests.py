@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from psycopg_pool import AsyncConnectionPool
 
-from governance.errors import NotFound
+from governance.access.principal import Principal
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
-from storage.queries.registry import is_id, one
+from storage.queries.registry import seen
 from storage.queries.times import iso
+from storage.queries.visibility import HISTORY, visible
 
 _SUMMARY = f"""'id', r.id, 'modelId', r.model_id, 'versionId', r.version_id, 'modelName', m.name, 'version', v.version,
     'transition', r.transition, 'status', r.status, 'requestedBy', u.name, 'reason', r.reason, 'attempt', r.attempt,
@@ -23,26 +24,28 @@ _APPROVALS = f"""(select coalesce(json_agg(json_build_object('id', a.id, 'approv
     from approvals a join users p on p.id = a.approver_id where a.request_id = r.id)"""
 
 _ONE = f"""select json_build_object({_SUMMARY}, 'gates', coalesce(r.verdicts, '[]'), 'evidence', r.evidence,
-    'approvals', {_APPROVALS})::text, r.flow_run_id::text from {_SOURCE} where r.id = %s"""
+    'approvals', {_APPROVALS})::text, r.flow_run_id::text from {_SOURCE} where r.id = %(id)s and """
 
 _LISTING = Listing(f"json_build_object({_SUMMARY})", _SOURCE, "r.id")
 
 
-async def request(pool: AsyncConnectionPool, request_id: str) -> str:
-    data, _ = await request_and_run(pool, request_id)
+async def request(pool: AsyncConnectionPool, caller: Principal | None, request_id: str) -> str:
+    data, _ = await request_and_run(pool, caller, request_id)
     return data
 
 
-async def request_and_run(pool: AsyncConnectionPool, request_id: str) -> tuple[str, str | None]:
+async def request_and_run(
+    pool: AsyncConnectionPool, caller: Principal | None, request_id: str
+) -> tuple[str, str | None]:
     """(JSON, id of the flow run that works on it)."""
-    row = await one(pool, _ONE, request_id) if is_id(request_id) else None
-    if row is None:
-        raise NotFound("transition request", request_id)
+    may = visible(caller, HISTORY, "m.access_id")
+    row = await seen(pool, _ONE, may, "transition request", request_id, id=request_id)
     return str(row[0]), row[1]
 
 
 async def requests(
     pool: AsyncConnectionPool,
+    caller: Principal,
     page: PageRequest,
     *,
     model_id: str | None = None,
@@ -53,6 +56,7 @@ async def requests(
 ) -> Page:
     """`status` is the request's own; `state` is that of the version it moves."""
     where = Conditions()
+    where.only(visible(caller, HISTORY, "m.access_id"))
     where.add("r.model_id = %(model_id)s", model_id=model_id)
     where.add("v.version = %(version)s", version=version)
     where.add("r.status = %(status)s", status=status)

@@ -20,7 +20,7 @@ class EvaluationRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add_dataset(self, dataset: Dataset, created_by: str, at: datetime) -> None:
+    def add_dataset(self, dataset: Dataset, access_id: int, created_by: str, at: datetime) -> None:
         duplicate = Duplicate(
             f"Group {dataset.group!r} has a dataset named {dataset.name!r} already.",
             details={"group": dataset.group, "name": dataset.name},
@@ -34,6 +34,7 @@ class EvaluationRepository:
                     format=dataset.format,
                     sha256=dataset.sha256,
                     size=dataset.size,
+                    access_id=access_id,
                     created_by=created_by,
                     created_at=at,
                 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy import text as sql
 
+from governance.duties import Involvement
 from governance.errors import NotFound
 from governance.gates import applicable
 from governance.lifecycle import TRANSITIONS, TransitionName
@@ -14,6 +16,7 @@ from governance.policies.evaluation import EvaluationPassed
 from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.ports import DeploymentTarget, Policies
 from governance.requests import TransitionRequest
+from storage.repositories.groups import GroupRepository
 
 # Named by what they are, not by the id of their row: the same bytes put back are the same evidence.
 _ARTIFACTS = """
@@ -77,6 +80,8 @@ def _statement(transition: TransitionName) -> Any:
     return sql(body)
 
 
+_INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
+
 _STATEMENTS = {name: _statement(name) for name in TransitionName}
 
 
@@ -96,6 +101,13 @@ class FactReader:
         facts["policies"] = [active.to_json() for active in applicable(self._policies.active(), transition)]
         facts["target"] = self._target_of(facts, transition)
         return facts
+
+    def involved(self, request: TransitionRequest) -> tuple[Involvement, ...]:
+        rows = self._connection.execute(_INVOLVED, {"about": request.id})
+        return tuple(Involvement(str(row.person_id), row.relation, row.what) for row in rows)
+
+    def group_lines(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return GroupRepository(self._connection).lines(names)
 
     def _target_of(self, facts: dict[str, Any], transition: TransitionName) -> dict[str, Any] | None:
         environment = TRANSITIONS[transition].environment

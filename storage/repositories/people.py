@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from governance.access.principal import Principal
+from governance.access.roles import PackagePermission, Role
 from governance.errors import Duplicate, IdempotencyMismatch, NotFound
-from governance.people import Role, User
+from governance.people import Attributes, NewToken, User
+from storage.principals import principal_of
 from storage.repositories.conflicts import refusing_duplicates
-from storage.tables import idempotency_keys, tokens, users
+from storage.tables import group_members, idempotency_keys, tokens, users
 
 
 class PeopleRepository:
@@ -24,42 +26,98 @@ class PeopleRepository:
                 insert(users).values(
                     id=user.id,
                     name=user.name,
-                    role=user.role.value,
-                    groups=list(user.groups),
+                    kind=user.kind,
+                    owner_id=user.owner_id,
                     password_hash=user.password_hash,
-                    active=user.active,
                     created_at=at,
+                    **_access(user),
                 )
             )
 
     def get(self, user_id: str) -> User:
-        row = self._connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
+        return self._one(user_id, lock=False)
+
+    def lock(self, user_id: str) -> User:
+        return self._one(user_id, lock=True)
+
+    def _one(self, user_id: str, *, lock: bool) -> User:
+        query = select(users).where(users.c.id == user_id)
+        row = self._connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
         if row is None:
             raise NotFound("user", user_id)
         return _user(row)
+
+    def is_deleted(self, user_id: str) -> bool:
+        query = select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_not(None))
+        return self._connection.execute(query).one_or_none() is not None
 
     def named(self, name: str) -> User | None:
         row = self._connection.execute(select(users).where(users.c.name == name)).one_or_none()
         return _user(row) if row else None
 
-    def set_access(self, user_id: str, *, role: Role, groups: Sequence[str], active: bool) -> None:
+    def find(self, name_or_id: str) -> User | None:
+        query = select(users).where(
+            or_(users.c.name == name_or_id, func.cast(users.c.id, users.c.name.type) == name_or_id.lower()),
+            users.c.deleted_at.is_(None),
+        )
+        rows = self._connection.execute(query).all()
+        return _user(rows[0]) if len(rows) == 1 else None
+
+    def principal(self, user_id: str) -> Principal:
+        row = self._connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
+        if row is None:
+            raise NotFound("user", user_id)
+        return principal_of(row)
+
+    def owner_of(self, user_id: str) -> str | None:
+        return self._connection.execute(select(users.c.owner_id).where(users.c.id == user_id)).scalar_one_or_none()
+
+    def has_other_admin(self, user_id: str) -> bool:
+        query = select(users.c.id).where(
+            users.c.roles.contains([Role.CATALOG_ADMIN.value]), users.c.active, users.c.id != user_id
+        )
+        return self._connection.execute(query.limit(1)).one_or_none() is not None
+
+    def set_access(self, user: User) -> None:
+        self._connection.execute(update(users).where(users.c.id == user.id).values(**_access(user)))
+
+    def delete(self, user_id: str, at: datetime) -> None:
+        """The row stays, since the record of what they did points to it; service accounts of theirs go along."""
+        gone = select(users.c.id).where(or_(users.c.id == user_id, users.c.owner_id == user_id))
+        ids = [str(row.id) for row in self._connection.execute(gone)]
+        self._connection.execute(delete(group_members).where(group_members.c.user_id.in_(ids)))
         self._connection.execute(
-            update(users).where(users.c.id == user_id).values(role=role.value, groups=list(groups), active=active)
+            update(tokens).where(tokens.c.user_id.in_(ids), tokens.c.revoked_at.is_(None)).values(revoked_at=at)
+        )
+        self._connection.execute(
+            update(users)
+            .where(users.c.id.in_(ids))
+            .values(active=False, deleted_at=at, password_hash=None, roles=[], package_permissions=[])
         )
 
-    def add_token(
-        self, token_id: str, user_id: str, mac: bytes, label: str, at: datetime, expires_at: datetime
-    ) -> None:
+    def add_token(self, token: NewToken, at: datetime) -> None:
         self._connection.execute(
             insert(tokens).values(
-                id=token_id, user_id=user_id, mac=mac, label=label, created_at=at, expires_at=expires_at
+                id=token.id,
+                user_id=token.user_id,
+                mac=token.mac,
+                label=token.label,
+                kind=token.kind,
+                scopes=sorted(token.scopes) if token.scopes is not None else None,
+                calls_allowed=token.calls,
+                calls_left=token.calls,
+                created_at=at,
+                expires_at=token.expires_at,
             )
         )
 
-    def revoke_token(self, token_id: str, user_id: str, at: datetime) -> bool:
+    def token_holder(self, token_id: str) -> str | None:
+        return self._connection.execute(select(tokens.c.user_id).where(tokens.c.id == token_id)).scalar_one_or_none()
+
+    def revoke_token(self, token_id: str, at: datetime) -> bool:
         changed = self._connection.execute(
             update(tokens)
-            .where(tokens.c.id == token_id, tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
+            .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
             .values(revoked_at=at)
             .returning(tokens.c.id)
         )
@@ -95,5 +153,28 @@ class IdempotencyRepository:
         )
 
 
+def _access(user: User) -> dict[str, Any]:
+    return {
+        "roles": sorted(role.value for role in user.roles),
+        "package_permissions": sorted(one.value for one in user.package_permissions),
+        "clearance_level": user.attributes.clearance_level,
+        "workspace": user.attributes.workspace,
+        "department": user.attributes.department,
+        "project": user.attributes.project,
+        "active": user.active,
+    }
+
+
 def _user(row: Row[Any]) -> User:
-    return User(row.id, row.name, Role(row.role), tuple(row.groups), row.password_hash, row.active)
+    return User(
+        id=row.id,
+        name=row.name,
+        roles=frozenset(map(Role, row.roles)),
+        groups=tuple(row.groups),
+        password_hash=row.password_hash,
+        active=row.active,
+        kind=row.kind,
+        owner_id=row.owner_id,
+        package_permissions=frozenset(map(PackagePermission, row.package_permissions)),
+        attributes=Attributes(row.clearance_level, row.workspace, row.department, row.project),
+    )

@@ -55,7 +55,7 @@ class ModelRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, model: Model) -> None:
+    def add(self, model: Model, access_id: int) -> None:
         duplicate = Duplicate(
             f"Group {model.group!r} has a model named {model.name!r} already.",
             details={"group": model.group, "name": model.name},
@@ -73,6 +73,7 @@ class ModelRepository:
                     created_by=model.created_by,
                     created_at=model.created_at,
                     updated_at=model.created_at,
+                    access_id=access_id,
                 )
             )
 

@@ -24,7 +24,6 @@ from sqlalchemy.dialects.postgresql import insert
 from governance.errors import NotFound, RequestOpen
 from governance.evidence import Approval, Evidence
 from governance.lifecycle import TransitionName
-from governance.people import Role
 from governance.requests import UNDECIDED, RequestStatus, TransitionRequest
 from storage.leases import lease_key
 from storage.repositories.conflicts import refusing_duplicates
@@ -51,7 +50,7 @@ _LATEST_APPLIED = (
     .limit(1)
 )
 _DECISIONS = (
-    select(approvals, users.c.name, users.c.role, users.c.groups, users.c.active)
+    select(approvals, users.c.name, users.c.roles, users.c.groups, users.c.active)
     .join(users, users.c.id == approvals.c.approver_id)
     .where(approvals.c.request_id == bindparam("about_request"))
     .order_by(approvals.c.created_at, approvals.c.id)
@@ -189,7 +188,7 @@ class ApprovalRepository:
                 comment=row.comment,
                 evidence_digest=row.evidence_digest,
                 at=row.created_at,
-                role=Role(row.role),
+                roles=tuple(row.roles),
                 groups=tuple(row.groups),
                 active=row.active,
             )

@@ -1,19 +1,25 @@
 """The tables, as SQLAlchemy Core sees them. `migrations/` creates them; a test compares the two."""
 
+from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.governing import approvals, findings, policies, requests
-from storage.tables.people import idempotency_keys, tokens, users
+from storage.tables.people import external_identities, idempotency_keys, tokens, users
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
 
 __all__ = [
+    "access_rules",
     "approvals",
     "artifacts",
     "content_inspections",
+    "contributors",
     "datasets",
     "deployments",
     "evaluations",
+    "external_identities",
     "findings",
+    "group_members",
+    "groups",
     "idempotency_keys",
     "lifecycle_edges",
     "metadata",

@@ -27,7 +27,9 @@ datasets = Table(
     Column("size", BigInteger, nullable=False),
     identifier("created_by", ForeignKey("users.id")),
     moment("created_at"),
+    Column("access_id", BigInteger, ForeignKey("access_rules.id"), nullable=False),
     UniqueConstraint("group", "name"),
+    Index("datasets_access_id_ix", "access_id", "id"),
     Index("datasets_sha256_ix", "sha256"),
     CheckConstraint("format in ('parquet', 'csv')", name="format"),
 )

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+)
 
-from storage.tables.base import identifier, metadata, moment, text, texts
+from storage.tables.base import identifier, json, metadata, moment, text, texts
 
+_ROLES = "'catalog_admin', 'data_scientist', 'ml_engineer', 'marketplace_user', 'auditor', 'viewer', 'approver'"
+
+# The columns from `groups` on are derived from memberships by triggers and never written here.
 users = Table(
     "users",
     metadata,
     identifier(primary_key=True),
     text("name"),
-    text("role"),
-    texts("groups"),
+    text("kind"),
+    identifier("owner_id", ForeignKey("users.id"), nullable=True),  # the person behind a service account
+    texts("roles"),
+    texts("package_permissions", server_default="{}"),
+    Column("clearance_level", Integer, nullable=False, server_default="0"),
+    text("workspace", nullable=True),
+    text("department", nullable=True),
+    text("project", nullable=True),
     text("password_hash", nullable=True),
     Column("active", Boolean, nullable=False),
     moment("created_at"),
+    moment("deleted_at", nullable=True),
+    texts("groups", server_default="{}"),
+    texts("every_group", server_default="{}"),
+    texts("senior_groups", server_default="{}"),
+    json("group_permissions", server_default="{}"),
+    Column("access_level", Integer, nullable=False, server_default="0"),
+    Column("access_epoch", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("name"),
-    CheckConstraint("role in ('developer', 'approver', 'admin')", name="role"),
+    CheckConstraint("kind in ('person', 'service')", name="kind"),
+    CheckConstraint(f"roles <@ ARRAY[{_ROLES}]", name="roles"),
+    CheckConstraint(
+        "package_permissions <@ ARRAY['search', 'download', 'upload']",
+        name="package_permissions",
+    ),
+    CheckConstraint("kind = 'service' or owner_id is null", name="owner"),
 )
 
 tokens = Table(
@@ -30,8 +63,24 @@ tokens = Table(
     moment("created_at"),
     moment("expires_at"),
     moment("revoked_at", nullable=True),
+    text("kind"),
+    texts("scopes", nullable=True),  # none: everything that its user may do
+    Column("calls_allowed", BigInteger, nullable=True),  # none: not counted
+    Column("calls_left", BigInteger, nullable=True),
     UniqueConstraint("mac"),
+    CheckConstraint("kind in ('login', 'api_key', 'session')", name="kind"),
+    CheckConstraint("calls_left between 0 and calls_allowed", name="calls_left"),
     Index("tokens_user_id_ix", "user_id"),
+)
+
+external_identities = Table(
+    "external_identities",
+    metadata,
+    text("issuer", primary_key=True),
+    text("subject", primary_key=True),
+    identifier("user_id", ForeignKey("users.id")),
+    moment("created_at"),
+    moment("last_seen_at"),
 )
 
 idempotency_keys = Table(

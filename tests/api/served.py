@@ -15,10 +15,8 @@ import httpx
 import uvicorn
 
 from api.app import create_app
-from governance.operations import people
-from governance.people import Principal
+from governance.access.principal import Principal
 from storage.composition import now
-from storage.credentials import new_token, token_mac
 from tests.api.described import Description
 from tests.fixtures.registries import opened_registry
 from tests.fixtures.registry import RegistryUnderTest
@@ -62,10 +60,7 @@ class ServedApi:
 
     def sign_in(self, person: Principal, *, life: timedelta = timedelta(days=1)) -> httpx.Client:
         """A client with a fresh token of this person; the password's way is tested where it is the subject."""
-        token = new_token()
-        registry = self.registry
-        mac = token_mac(token, registry.platform.token_key)
-        people.issue_token(registry.unit(), registry.call(person), user_id=person.id, mac=mac, label="test", life=life)
+        token, _ = self.registry.token(person, days=life / timedelta(days=1))
         self.tokens[person.name] = token
         self._clients[person.name] = self.with_token(token)
         return self._clients[person.name]
@@ -113,6 +108,7 @@ class ServedApi:
     def model(self, **changes: Any) -> str:
         """The id of a new model, by HTTP."""
         body = {"name": f"m-{time.monotonic_ns()}", "group": "lab", "riskTier": "Low", **changes}
+        self.registry.join(str(body["group"]))
         answer = self.dev.post("/api/v1/models", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["data"]["id"])

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
 
 from api.routes import PUBLIC
-from governance.operations import people
-from governance.people import Role
+from governance.access.roles import Role
+from governance.operations import tokens
 from storage.composition import new_id
-from storage.credentials import TOKEN_PREFIX, hash_password, new_token, token_mac
+from storage.credentials import TOKEN_PREFIX, hash_password
 from tests.api.served import ServedApi, data, refusal
+from tests.fixtures.registry import ADMIN, DEVELOPER
 from tests.governance.operations.situations import query
 
 PASSWORD = "correct horse battery staple"
 
 
-def user(api: ServedApi, role: str = "developer", password: str = PASSWORD) -> str:
+def user(api: ServedApi, roles: Sequence[Role] = DEVELOPER, password: str = PASSWORD) -> str:
     """The name of a new user with a password."""
-    name, r = f"user-{new_id()}", api.registry
-    people.create_user(
-        r.unit(), r.call(None), name=name, role=role, groups=["risk"], password_hash=hash_password(password)
-    )
-    return name
+    return api.registry.person(f"user-{new_id()}", roles, "risk", password_hash=hash_password(password)).name
 
 
 def login(api: ServedApi, name: str, password: str = PASSWORD, **more: str) -> httpx.Response:
@@ -71,20 +68,14 @@ def call(client: httpx.Client, method: str, path: str, operation: dict[str, Any]
 def test_every_route_asks_who_is_calling(api: ServedApi, header: str | None) -> None:
     r, value = api.registry, header
     if header in ("expired", "revoked", "altered", "truncated", "inactive"):
-        person = r.person(f"person-{new_id()}", Role.ADMIN)
-        token = new_token()
-        token_id, _ = people.issue_token(
-            r.unit(),
-            r.call(person),
-            user_id=person.id,
-            mac=token_mac(token, r.platform.token_key),
-            label="test",
-            life=timedelta(seconds=-1 if header == "expired" else 3600),
-        )
+        person = r.person(f"person-{new_id()}", ADMIN)
+        token, token_id = r.token(person)
+        if header == "expired":
+            query(r, "update tokens set expires_at = now() - interval '1 second' where id = %s returning 1", token_id)
         if header == "revoked":
-            people.revoke_token(r.unit(), r.call(person), token_id)
+            tokens.revoke_token(r.unit(), r.call(person), token_id)
         if header == "inactive":
-            people.change_access(r.unit(), r.call(r.admin), person.id, role="admin", groups=[], active=False)
+            r.change(person.id, active=False)
         if header == "altered":
             token = token[:-1] + ("A" if token[-1] != "A" else "B")
         value = f"Bearer {token[:-1] if header == 'truncated' else token}"
@@ -104,14 +95,13 @@ def test_every_route_asks_who_is_calling(api: ServedApi, header: str | None) -> 
     assert api.stored() == before
 
 
-@pytest.mark.parametrize("way", ["X-API-Key", "X-Authorization", "Cookie", "query"])
+@pytest.mark.parametrize("way", ["Cookie", "query"])
 def test_a_token_counts_only_where_it_belongs(api: ServedApi, way: str) -> None:
     token = api.tokens["dana"]
     if way == "query":
         answer = api.anonymous.get("/api/v1/models", params={"token": token, "access_token": token})
     else:
-        value = f"token={token}" if way == "Cookie" else token
-        answer = api.anonymous.get("/api/v1/models", headers={way: value})
+        answer = api.anonymous.get("/api/v1/models", headers={"Cookie": f"token={token}"})
     refusal(answer, 401, "UNAUTHENTICATED")
 
 
@@ -125,15 +115,20 @@ def test_a_name_and_a_password_give_a_token_that_works(api: ServedApi) -> None:
     assert issued["tokenType"] == "Bearer"
     client = api.with_token(issued["token"])
     me = data(client.get("/api/v1/auth/me"))
-    assert (me["name"], me["role"], me["groups"], me["active"]) == (name, "developer", ["risk"], True)
-    tokens = data(client.get("/api/v1/auth/tokens"))
-    assert [(token["id"], token["label"], token["revokedAt"]) for token in tokens] == [(issued["tokenId"], "ci", None)]
+    assert (me["name"], me["roles"], me["groups"], me["active"]) == (
+        name,
+        ["data_scientist", "ml_engineer"],
+        ["risk"],
+        True,
+    )
+    mine = data(client.get("/api/v1/auth/tokens"))
+    assert [(token["id"], token["label"], token["revokedAt"]) for token in mine] == [(issued["tokenId"], "ci", None)]
     client.close()
 
 
 def test_unknown_and_wrong_are_told_alike(api: ServedApi) -> None:
     name = user(api)
-    without_password = api.registry.person(f"person-{new_id()}", Role.ADMIN).name
+    without_password = api.registry.person(f"person-{new_id()}", ADMIN).name
     answers = [
         login(api, name, "wrong"),
         login(api, name, PASSWORD + " "),
@@ -155,14 +150,12 @@ def test_who_was_deactivated_neither_signs_in_nor_goes_on(api: ServedApi) -> Non
     name, r = user(api), api.registry
     client = api.with_token(data(login(api, name))["token"])
     me = data(client.get("/api/v1/auth/me"))
-    answer = api.admin.put(
-        f"/api/v1/users/{me['id']}/access", json={"role": "developer", "groups": [], "active": False}
-    )
+    answer = api.admin.put(f"/api/v1/users/{me['id']}/access", json={"active": False})
     assert data(answer)["active"] is False
     refusal(client.get("/api/v1/auth/me"), 401, "UNAUTHENTICATED")
     refusal(login(api, name), 401, "UNAUTHENTICATED")
-    people.change_access(r.unit(), r.call(r.admin), me["id"], role="approver", groups=[], active=True)
-    assert data(client.get("/api/v1/auth/me"))["role"] == "approver"
+    r.change(me["id"], roles=["approver"], active=True)
+    assert data(client.get("/api/v1/auth/me"))["roles"] == ["approver"]
     client.close()
 
 
@@ -171,7 +164,7 @@ def test_revoking_works_at_once_and_only_for_ones_own(api: ServedApi) -> None:
     first, second = (data(login(api, name)) for _ in range(2))
     client = api.with_token(first["token"])
     refusal(api.dev.delete(f"/api/v1/auth/tokens/{first['tokenId']}"), 404, "TOKEN_NOT_FOUND")
-    refusal(api.admin.delete(f"/api/v1/auth/tokens/{first['tokenId']}"), 404, "TOKEN_NOT_FOUND")
+    refusal(api.grace.delete(f"/api/v1/auth/tokens/{first['tokenId']}"), 404, "TOKEN_NOT_FOUND")
     assert data(client.get("/api/v1/auth/me"))["name"] == name
     assert data(client.delete(f"/api/v1/auth/tokens/{second['tokenId']}")) is None
     other = api.with_token(second["token"])
@@ -186,7 +179,7 @@ def test_secrets_are_neither_stored_nor_logged_nor_audited(api: ServedApi, caplo
     secret = f"secret-{new_id()}"
     with caplog.at_level(logging.DEBUG):
         created = api.admin.post(
-            "/api/v1/users", json={"name": f"u-{new_id()}", "role": "developer", "password": secret}
+            "/api/v1/users", json={"name": f"u-{new_id()}", "roles": ["viewer"], "password": secret}
         )
         name = data(created, 201)["name"]
         issued = data(login(api, name, secret))
@@ -218,12 +211,12 @@ def test_what_developers_may_not(api: ServedApi) -> None:
     someone = data(api.dev.get("/api/v1/auth/me"))["id"]
     for answer in (
         api.dev.get("/api/v1/users"),
-        api.dev.post("/api/v1/users", json={"name": "x", "role": "admin", "password": "long enough it is"}),
-        api.dev.put(f"/api/v1/users/{someone}/access", json={"role": "admin", "groups": [], "active": True}),
+        api.dev.post("/api/v1/users", json={"name": "x", "roles": ["catalog_admin"], "password": "long enough it is"}),
+        api.dev.put(f"/api/v1/users/{someone}/access", json={"roles": ["catalog_admin"]}),
         api.dev.put("/api/v1/policies/completeness", json={"parameters": {}}),
     ):
         error = refusal(answer, 403, "FORBIDDEN")
-        assert "admin" in error["message"]
+        assert error["details"]["permission"] in error["message"]
 
 
 def test_what_approvers_may_not(api: ServedApi) -> None:
@@ -245,10 +238,10 @@ def test_what_approvers_may_not(api: ServedApi) -> None:
 
 
 def test_administrators_manage_people(api: ServedApi) -> None:
-    body = {"name": f"u-{new_id()}", "role": "approver", "groups": ["risk", "risk"], "password": PASSWORD}
+    body = {"name": f"u-{new_id()}", "roles": ["approver"], "groups": ["risk", "risk"], "password": PASSWORD}
     created = api.admin.post("/api/v1/users", json=body, headers={"Idempotency-Key": "the-same"})
     person = data(created, 201)
-    assert (person["role"], person["groups"]) == ("approver", ["risk"])
+    assert (person["roles"], person["groups"]) == (["approver"], ["risk"])
     again = api.admin.post("/api/v1/users", json=body, headers={"Idempotency-Key": "the-same"})
     assert data(again, 201)["id"] == person["id"]
     refusal(api.admin.post("/api/v1/users", json=body), 409, "DUPLICATE")
@@ -256,7 +249,7 @@ def test_administrators_manage_people(api: ServedApi) -> None:
     assert person["id"] in {item["id"] for item in listed}
     assert not {"password", "passwordHash"} & set(listed[0])
     me = data(api.admin.get("/api/v1/auth/me"))["id"]
-    own = {"role": "developer", "groups": [], "active": True}
+    own: dict[str, Any] = {"roles": ["viewer"], "groups": [], "active": True}
     refusal(api.admin.put(f"/api/v1/users/{me}/access", json=own), 400, "INVALID_INPUT")
     refusal(api.admin.put(f"/api/v1/users/{new_id()}/access", json=own), 404, "USER_NOT_FOUND")
     refusal(api.admin.put("/api/v1/users/nobody/access", json=own), 404, "USER_NOT_FOUND")

@@ -294,7 +294,7 @@ def test_a_correlation_id_that_is_unfit_is_replaced(api: ServedApi, correlation:
         ("POST", "/api/v1/evaluations/run", {"modelId": "{model}", "version": "1.0.0"}),
         ("POST", "/api/v1/auth/login", {"username": "dana"}),
         ("POST", "/api/v1/auth/login", {"username": "dana", "password": "x" * 1025}),
-        ("POST", "/api/v1/auth/login", {"username": "dana", "password": "x", "role": "admin"}),
+        ("POST", "/api/v1/auth/login", {"username": "dana", "password": "x", "roles": ["catalog_admin"]}),
         ("POST", "/api/v1/auth/login", {"username": 1, "password": True}),
     ],
 )
@@ -312,10 +312,10 @@ def test_other_requests(api: ServedApi, draft: tuple[str, str], method: str, pat
         ("/api/v1/policies/completeness", {"parameters": {"minimum_description": True}}),
         ("/api/v1/policies/completeness", {"parameters": []}),
         ("/api/v1/policies/completeness", {"parameters": {}, "active": False}),
-        ("/api/v1/users", {"name": "x y", "role": "developer", "password": "long enough it is"}),
-        ("/api/v1/users", {"name": "short", "role": "developer", "password": "short"}),
-        ("/api/v1/users", {"name": "fresh", "role": "root", "password": "long enough it is"}),
-        ("/api/v1/users", {"name": "fresh", "role": "admin", "groups": ["a/b"], "password": "long enough it is"}),
+        ("/api/v1/users", {"name": "x y", "roles": ["viewer"], "password": "long enough it is"}),
+        ("/api/v1/users", {"name": "short", "roles": ["viewer"], "password": "short"}),
+        ("/api/v1/users", {"name": "fresh", "roles": ["root"], "password": "long enough it is"}),
+        ("/api/v1/users", {"name": "fresh", "roles": ["viewer"], "groups": ["a/b"], "password": "long enough it is"}),
     ],
 )
 @pytest.mark.usefixtures("nothing_stored")
@@ -346,10 +346,7 @@ def test_text_that_the_database_cannot_hold(api: ServedApi, label: str) -> None:
     people.create_user(
         registry.unit(),
         registry.call(None),
-        name=name,
-        role="developer",
-        groups=[],
-        password_hash=hash_password("a password of tests"),
+        people.NewUser(name, password_hash=hash_password("a password of tests")),
     )
     before = api.stored()
     login = {"username": name, "password": "a password of tests", "label": label}

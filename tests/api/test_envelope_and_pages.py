@@ -25,7 +25,9 @@ def test_a_success(api: ServedApi) -> None:
     assert metadata["requestId"] == answer.headers["x-request-id"]
     assert metadata["correlationId"] == "build-17"
     assert metadata["userGroups"] == ["risk"]
-    assert metadata["effectivePermissions"] == ["approver"]
+    assert {"approval:*", "model:read"} <= set(metadata["effectivePermissions"])
+    assert "model:create" not in metadata["effectivePermissions"]
+    assert metadata["dataAccessLevel"] == "internal"
     assert metadata["latency"] > 0
     moment = datetime.fromisoformat(metadata["timestamp"])
     assert metadata["timestamp"].endswith("Z")
@@ -86,6 +88,7 @@ def listed(api: ServedApi) -> str:
 
 def add(api: ServedApi, group: str, name: str) -> str:
     r = api.registry
+    r.join(group)
     new = registry.NewModel(name, group, "", [], "Low", [])
     return registry.create_model(r.unit(), Call(r.dev, now(), new_id), new)
 

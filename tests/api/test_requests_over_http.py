@@ -11,6 +11,7 @@ from governance.operations import settling
 from governance.requests import TransitionRequest
 from storage.composition import new_id
 from tests.api.served import ServedApi, data, refusal
+from tests.fixtures.registry import DEVELOPER
 from tests.governance.operations.situations import (
     REASON,
     carry_out,
@@ -294,7 +295,7 @@ def test_a_cancelled_run_is_started_again(api: ServedApi) -> None:
     request = data(ask(api, model, "submit"), 202)
     path = f"/api/v1/transition-requests/{request['id']}"
     r.launcher.states[request["flowRunId"]] = "CANCELLED"
-    stranger = api.sign_in(r.person(f"person-{new_id()}", r.dev.role))
+    stranger = api.sign_in(r.person(f"person-{new_id()}", DEVELOPER, "lab"))
     refusal(stranger.post(f"{path}/retry"), 403, "FORBIDDEN")
     again = data(api.dev.post(f"{path}/retry"), 202)
     assert (again["attempt"], again["status"]) == (2, "open")

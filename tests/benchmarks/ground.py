@@ -8,15 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 
-from governance.operations.people import issue_token
-from governance.people import Principal
+from governance.access.principal import Principal
 from storage.composition import Platform, new_id, now
-from storage.credentials import new_token, token_mac
 from storage.migrations import upgrade
 from storage.postgres_server import PostgresServer, ensure_database, start
 from storage.settings import Settings, write_runtime
@@ -48,17 +45,7 @@ class Ground:
         return {**ours, "GATEHOUSE_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parents[2])}
 
     def token_of(self, principal: Principal) -> str:
-        token = new_token()
-        mac = token_mac(token, self.platform.token_key)
-        issue_token(
-            self.registry.unit(),
-            self.registry.call(principal),
-            user_id=principal.id,
-            mac=mac,
-            label="benchmark",
-            life=timedelta(days=1),
-        )
-        return token
+        return self.registry.token(principal)[0]
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from governance.access.roles import Role
 from governance.evidence import Approval, Case
 from governance.gates import decide, evaluate
 from governance.lifecycle import TransitionName
-from governance.people import Role
 from governance.policies import ActivePolicy
 from governance.policies.approvals import ApprovalsByRiskTier
 from governance.policies.samples import sample_approval, sample_case
@@ -58,8 +58,9 @@ def test_one_person_counts_once_however_often_they_decide() -> None:
 SPOILED: dict[str, Callable[[Approval], Approval]] = {
     "about other evidence": lambda vote: replace(vote, evidence_digest="sha256:" + "0" * 64),
     "about no evidence": lambda vote: replace(vote, evidence_digest=""),
-    "a developer by now": lambda vote: replace(vote, role=Role.DEVELOPER),
+    "a developer by now": lambda vote: replace(vote, roles=(Role.ML_ENGINEER, Role.DATA_SCIENTIST)),
     "no longer active": lambda vote: replace(vote, active=False),
+    "nothing by now": lambda vote: replace(vote, roles=()),
     "the requester": lambda vote: replace(vote, approver_id="u-dev"),
     "an unknown decision": lambda vote: replace(vote, decision="abstain"),
 }
@@ -76,7 +77,7 @@ def test_approvals_that_do_not_count(spoil: Callable[[Approval], Approval]) -> N
 
 
 def test_an_administrator_may_review() -> None:
-    assert outcome("Low", replace(vote("Low", "root"), role=Role.ADMIN)) == "allowed"
+    assert outcome("Low", replace(vote("Low", "root"), roles=(Role.CATALOG_ADMIN,))) == "allowed"
 
 
 def test_one_rejection_refuses_however_many_approve() -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from governance.operations import evaluations, inspections, launching, people, policies, registry, settling
+from governance.operations import evaluations, inspections, launching, policies, registry, settling, tokens
 from governance.operations.transitions import decide, withdraw
-from governance.people import Role
 from storage.composition import new_id
 from tests.fixtures.registries import shared_registry
-from tests.fixtures.registry import METADATA, RegistryUnderTest
+from tests.fixtures.registry import APPROVER, DEVELOPER, METADATA, RegistryUnderTest
 from tests.governance.operations.situations import (
     REASON,
     bring,
@@ -90,27 +88,21 @@ def create_suite(r: RegistryUnderTest) -> Act:
 
 
 def create_user(r: RegistryUnderTest) -> Act:
-    return lambda: r.person(new_id(), Role.DEVELOPER, "risk")
+    return lambda: r.person(new_id(), DEVELOPER, "risk")
 
 
 def change_access(r: RegistryUnderTest) -> Act:
-    person = r.person(new_id(), Role.APPROVER, "risk")
-    return lambda: people.change_access(
-        r.unit(), r.call(r.admin), person.id, role="developer", groups=["x"], active=False
-    )
+    person = r.person(new_id(), APPROVER, "risk")
+    return lambda: r.change(person.id, roles=["viewer"], in_groups=["risk", "clinical"], active=False)
 
 
 def issue_token(r: RegistryUnderTest) -> Act:
-    return lambda: people.issue_token(
-        r.unit(), r.call(r.dev), user_id=r.dev.id, mac=new_id().encode(), label="ci", life=timedelta(days=1)
-    )
+    return lambda: r.token(r.dev)
 
 
 def revoke_token(r: RegistryUnderTest) -> Act:
-    token, _ = people.issue_token(
-        r.unit(), r.call(r.dev), user_id=r.dev.id, mac=new_id().encode(), label="ci", life=timedelta(days=1)
-    )
-    return lambda: people.revoke_token(r.unit(), r.call(r.dev), token)
+    _, token = r.token(r.dev)
+    return lambda: tokens.revoke_token(r.unit(), r.call(r.dev), token)
 
 
 def publish_policy(r: RegistryUnderTest) -> Act:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from governance.access.principal import Principal
+from governance.access.roles import Role
 from governance.errors import (
     ApprovalInvalidated,
     Conflict,
@@ -16,13 +19,12 @@ from governance.errors import (
     SelfApproval,
 )
 from governance.lifecycle import VersionState
-from governance.operations import people, policies, registry, settling
+from governance.operations import policies, registry, settling
 from governance.operations.transitions import decide, withdraw
-from governance.people import Principal, Role
 from governance.requests import RequestStatus, TransitionRequest
 from storage.composition import new_id
 from tests.fixtures.registries import shared_registry
-from tests.fixtures.registry import METADATA, RegistryUnderTest
+from tests.fixtures.registry import APPROVER, DEVELOPER, METADATA, RegistryUnderTest
 from tests.governance.operations.situations import (
     events,
     evidence_of,
@@ -58,9 +60,9 @@ def votes(r: RegistryUnderTest, request: TransitionRequest) -> list[tuple[Any, .
     )
 
 
-def newcomer(r: RegistryUnderTest, role: Role = Role.APPROVER, group: str = "risk") -> Principal:
+def newcomer(r: RegistryUnderTest, roles: Sequence[Role] = APPROVER, group: str = "risk") -> Principal:
     """Somebody whose access a test may change."""
-    return r.person(f"person-{new_id()}", role, group)
+    return r.person(f"person-{new_id()}", roles, group)
 
 
 # --- who --------------------------------------------------------------------------------------------------
@@ -84,7 +86,7 @@ def test_the_requester_cannot_approve_whatever_their_role(shared_registry: Regis
 def test_developers_do_not_decide(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     request = parked(r)
-    for who in (r.dev, newcomer(r, Role.DEVELOPER)):
+    for who in (r.dev, newcomer(r, DEVELOPER, "lab")):
         with pytest.raises(Forbidden):
             vote(r, request, who)
     assert votes(r, request) == []
@@ -312,8 +314,8 @@ def test_high_risk_needs_three_from_two_groups(shared_registry: RegistryUnderTes
 @pytest.mark.parametrize(
     "loss",
     [
-        {"role": "developer", "groups": ["risk"], "active": True},
-        {"role": "approver", "groups": ["risk"], "active": False},
+        {"roles": ["viewer"]},
+        {"active": False},
     ],
 )
 def test_who_lost_the_right_before_settling_does_not_count(
@@ -322,11 +324,11 @@ def test_who_lost_the_right_before_settling_does_not_count(
     r = shared_registry
     request, approver = parked(r), newcomer(r)
     vote(r, request, approver)
-    people.change_access(r.unit(), r.call(r.admin), approver.id, **loss)
+    r.change(approver.id, **loss)
     settlement = r.settle(request)
     assert (settlement.kind, settlement.status) == ("waiting", RequestStatus.AWAITING_APPROVAL)
     assert r.state(request.model_id, "1.0.0") == "staging"
-    people.change_access(r.unit(), r.call(r.admin), approver.id, role="approver", groups=["risk"], active=True)
+    r.change(approver.id, roles=["approver"], in_groups=["risk"], active=True)
     assert r.settle(request).status is RequestStatus.APPLIED
 
 
@@ -335,7 +337,7 @@ def test_groups_count_as_they_are_when_it_settles(shared_registry: RegistryUnder
     request, mover = parked(r, risk_tier="High"), newcomer(r, group="clinical")
     for person in (r.grace, r.alan, mover):
         vote(r, request, person)
-    people.change_access(r.unit(), r.call(r.admin), mover.id, role="approver", groups=["risk"], active=True)
+    r.change(mover.id, in_groups=["risk"])
     assert r.settle(request).kind == "waiting"
 
 
@@ -344,7 +346,7 @@ def test_a_deactivated_veto_does_not_block(shared_registry: RegistryUnderTest) -
     request, critic = parked(r), newcomer(r)
     vote(r, request, critic, "reject")
     vote(r, request, r.grace)
-    people.change_access(r.unit(), r.call(r.admin), critic.id, role="approver", groups=["risk"], active=False)
+    r.change(critic.id, active=False)
     assert r.settle(request).status is RequestStatus.APPLIED
 
 
@@ -354,7 +356,7 @@ def test_a_deactivated_veto_does_not_block(shared_registry: RegistryUnderTest) -
 def test_withdrawing(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     request = parked(r)
-    for stranger in (newcomer(r, Role.DEVELOPER), r.grace):
+    for stranger in (newcomer(r, DEVELOPER, "lab"), r.grace):
         with pytest.raises(Forbidden):
             withdraw(r.unit(), r.call(stranger), request.id, "")
     with pytest.raises(InvalidInput):

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from governance.access.principal import Principal
 from governance.errors import IdempotencyMismatch, IllegalTransition, InvalidInput
 from governance.operations import evaluations, people, registry, settling
 from governance.operations.calls import IdempotencyKey
 from governance.operations.transitions import OpenRequest, decide, open_request, withdraw
-from governance.people import Principal
 from storage.composition import new_id
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import METADATA, RegistryUnderTest
@@ -90,7 +90,7 @@ def test_another_request_under_the_key_is_refused(shared_registry: RegistryUnder
 def test_a_key_belongs_to_its_caller(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     key = key_for("a model")
-    assert new_model(r, key, r.dev) != new_model(r, key, r.admin, group="other")
+    assert new_model(r, key, r.dev) != new_model(r, key, r.admin, group="risk")
 
 
 def test_a_key_is_free_again_when_the_call_failed(shared_registry: RegistryUnderTest) -> None:
@@ -146,9 +146,7 @@ def dataset(r: RegistryUnderTest) -> Repeatable:
 
 def user(r: RegistryUnderTest) -> Repeatable:
     name = new_id()
-    return lambda r, key: people.create_user(
-        r.unit(), r.call(r.admin, idempotency=key), name=name, role="developer", groups=[], password_hash=None
-    )
+    return lambda r, key: people.create_user(r.unit(), r.call(r.admin, idempotency=key), people.NewUser(name))
 
 
 def decision(r: RegistryUnderTest) -> Repeatable:

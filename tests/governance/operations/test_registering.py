@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,12 +16,11 @@ from governance.errors import (
     VersionFrozen,
 )
 from governance.lifecycle import VersionState
-from governance.operations import evaluations, people, policies, registry
+from governance.operations import evaluations, people, policies, registry, tokens
 from governance.operations.transitions import OpenRequest, open_request
-from governance.people import Role
 from storage.composition import new_id
 from tests.fixtures.registries import shared_registry
-from tests.fixtures.registry import METADATA, RegistryUnderTest
+from tests.fixtures.registry import DEVELOPER, METADATA, RegistryUnderTest
 from tests.governance.operations.situations import (
     REASON,
     bring,
@@ -39,11 +37,11 @@ __all__ = ["shared_registry"]
 
 def test_names_are_unique_within_a_group(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
-    r.model(name="twin", group="one")
-    r.model(name="twin", group="two")
+    r.model(name="twin", group="lab")
+    r.model(name="twin", group="data-science")
     with pytest.raises(Duplicate) as refusal:
-        r.model(name="twin", group="one")
-    assert refusal.value.details == {"group": "one", "name": "twin"}
+        r.model(name="twin", group="lab")
+    assert refusal.value.details == {"group": "lab", "name": "twin"}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +84,8 @@ def test_approvers_do_not_write_and_developers_do_not_administer(shared_registry
         lambda: registry.check_can_attach(r.unit(), by_grace, model, "1.0.0", "config", "c", "x/y", None),
         lambda: policies.publish(r.unit(), by_dana, "completeness", {}),
         lambda: policies.publish(r.unit(), by_grace, "completeness", {}),
-        lambda: people.create_user(r.unit(), by_dana, name="x", role="admin", groups=[], password_hash=None),
-        lambda: people.change_access(r.unit(), by_grace, r.grace.id, role="admin", groups=[], active=True),
+        lambda: people.create_user(r.unit(), by_dana, people.NewUser("x", roles=["catalog_admin"])),
+        lambda: people.change_access(r.unit(), by_grace, r.grace.id, people.Access(roles=["catalog_admin"])),
     ]
     recorded = len(events(r))
     for attempt in refused:
@@ -292,36 +290,41 @@ def test_users_that_are_refused(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     for changes in (
         {"name": "a b"},
-        {"role": "superuser"},
+        {"roles": ["superuser"]},
+        {"permissions": ["everything"]},
+        {"kind": "robot"},
+        {"kind": "service"},
+        {"owner": "dana"},
+        {"kind": "service", "owner": "nobody-there"},
+        {"groups": ["no-such-group"]},
+        {"attributes": {"clearanceLevel": -1}},
         {"groups": ["a/b"]},
         {"groups": [f"g{n}" for n in range(51)]},
     ):
-        values: dict[str, Any] = {"name": "fresh", "role": "developer", "groups": [], "password_hash": None, **changes}
+        values: dict[str, Any] = {"name": "fresh", "roles": ["viewer"], "groups": [], "password_hash": None, **changes}
         with pytest.raises(InvalidInput):
-            people.create_user(r.unit(), r.call(r.admin), **values)
+            people.create_user(r.unit(), r.call(r.admin), people.NewUser(**values))
     with pytest.raises(Duplicate):
-        r.person("grace", Role.DEVELOPER)
+        r.person("grace", DEVELOPER)
 
 
 def test_administrators_cannot_lock_themselves_out(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
-    for loss in ({"role": "developer", "active": True}, {"role": "admin", "active": False}):
+    for loss in ({"roles": ["viewer"]}, {"roles": [], "active": True}, {"active": False}):
         with pytest.raises(InvalidInput):
-            people.change_access(r.unit(), r.call(r.admin), r.admin.id, groups=[], **loss)  # type: ignore[arg-type]
+            r.change(r.admin.id, **loss)
     with pytest.raises(NotFound):
-        people.change_access(r.unit(), r.call(r.admin), new_id(), role="admin", groups=[], active=True)
+        r.change(new_id(), roles=["viewer"], active=True)
 
 
 def test_a_token_is_revoked_by_its_owner_once(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
-    token, _ = people.issue_token(
-        r.unit(), r.call(r.dev), user_id=r.dev.id, mac=new_id().encode(), label="ci", life=timedelta(days=1)
-    )
+    _, token = r.token(r.dev)
     with pytest.raises(NotFound):
-        people.revoke_token(r.unit(), r.call(r.grace), token)
-    people.revoke_token(r.unit(), r.call(r.dev), token)
+        tokens.revoke_token(r.unit(), r.call(r.grace), token)
+    tokens.revoke_token(r.unit(), r.call(r.dev), token)
     with pytest.raises(NotFound):
-        people.revoke_token(r.unit(), r.call(r.dev), token)
+        tokens.revoke_token(r.unit(), r.call(r.dev), token)
 
 
 # --- policies ---------------------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""What the caller may see, as a condition of the SQL that reads it.
+
+An asset points to its access rule, and there are few rules: a list keeps the assets whose rule is among those that
+the caller's reach covers. Nothing else is read, counted or searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from governance.access.principal import Principal
+from governance.access.reach import Reach, reach_of
+from governance.errors import Forbidden
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """`sql` is a condition on `column`, the access rule of an asset; `values` are its parameters."""
+
+    column: str
+    condition: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sql(self) -> str:
+        return f"{self.column} in (select r.id from access_rules r where {self.condition})"
+
+
+# By which permissions each kind of asset may be read; any of them will do.
+MODEL = ("model:read",)
+HISTORY = ("model:read", "provenance:read")
+DATASET = ("dataset:read",)
+TRAFFIC = ("model:read", "deployment:read")
+
+
+def visible(principal: Principal | None, permissions: Sequence[str], column: str) -> Visible:
+    """Raises Forbidden when the caller has none of the permissions anywhere.
+
+    None stands for the answer to a write that was allowed: whoever may write something is shown what they wrote.
+    """
+    if principal is None:
+        return Visible(column, "true")
+    reaches = reach_of(principal, *permissions)
+    if not reaches:
+        raise Forbidden(
+            f"Reading this is not allowed for {principal.name}: it takes {' or '.join(permissions)}.",
+            details={"permission": list(permissions)},
+        )
+    clauses: list[str] = []
+    values: dict[str, Any] = {}
+    for number, reach in enumerate(dict.fromkeys(reaches)):
+        clause, own = _condition(reach, f"see{number}_")
+        clauses.append(f"({clause})")
+        values |= own
+    return Visible(column, " or ".join(clauses), values)
+
+
+def _condition(reach: Reach, prefix: str) -> tuple[str, dict[str, Any]]:
+    """`Reach.covers` on the columns of a rule `r`."""
+    values: dict[str, Any] = {}
+
+    def value(name: str, given: Any) -> str:
+        values[prefix + name] = sorted(given) if isinstance(given, frozenset) else given
+        return f"%({prefix}{name})s" + ("::text[]" if isinstance(given, frozenset) else "")
+
+    clauses = []
+    if reach.never:
+        clauses.append(f"not r.restricted_groups && {value('never', reach.never)}")
+    if reach.workspace_context is not None:
+        clauses.append(f"r.workspace = {value('only', reach.workspace_context)}")
+    if not reach.across:
+        near = [f"r.readers && {value('groups', reach.groups)}"]
+        if reach.public:
+            near.append("r.access_level = 0")
+        clauses.append(f"({' or '.join(near)})")
+    if not reach.everything:
+        clauses.append(f"r.access_level <= {value('level', int(reach.level))}")
+        clauses.append(f"r.clearance_level <= {value('clearance', reach.clearance)}")
+        if not (reach.across and reach.senior):
+            clauses.append(f"(not r.sensitive or r.readers && {value('senior', reach.senior)})")
+        for place in ("workspace", "department", "project"):
+            mine = getattr(reach, place)
+            clauses.append(f"(r.{place} is null or r.{place} = {value(place, mine)}::text)")
+    return " and ".join(clauses) or "true", values
