@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from governance.access.principal import Principal
+from governance.access.rules import AccessRule
 from storage.composition import Platform, new_id, now
 from storage.migrations import upgrade
 from storage.postgres_server import PostgresServer, ensure_database, start
@@ -66,13 +67,16 @@ def prepared_ground() -> Iterator[Ground]:
 def add_models(ground: Ground, count: int) -> list[str]:
     """Ids of models that each have a draft `VERSION` with two artifacts; about 1.4 KB as JSON."""
     author, at = ground.registry.dev.id, now()
+    for group in _GROUPS:
+        ground.registry.join(group)
+    rules = _access_rules(ground)
     models = [new_id() for _ in range(count)]
     versions = [new_id() for _ in range(count)]
     metadata = json.dumps({**METADATA, "framework": "scikit-learn", "parameters": {"depth": 8, "trees": 400}})
     with psycopg.connect(ground.platform.settings.database_url) as connection, connection.cursor() as cursor:
         with cursor.copy(
-            'copy models (id, name, "group", description, owners, risk_tier, tags, created_by, created_at, updated_at)'
-            " from stdin"
+            'copy models (id, name, "group", description, owners, risk_tier, tags, created_by, created_at, updated_at,'
+            " access_id) from stdin"
         ) as copy:
             for number, model in enumerate(models):
                 subject, kind = _SUBJECTS[number % 10], _KINDS[number // 10 % 8]
@@ -80,7 +84,7 @@ def add_models(ground: Ground, count: int) -> list[str]:
                 owners, tags = [f"owner{number % 97}@example.org"], [subject, kind]
                 group, tier = _GROUPS[number % 5], ("Low", "Medium", "High")[number % 3]
                 name = f"{subject}-{kind}-{number}"
-                copy.write_row((model, name, group, description, owners, tier, tags, author, at, at))
+                copy.write_row((model, name, group, description, owners, tier, tags, author, at, at, rules[number % 5]))
         with cursor.copy(
             "copy model_versions (id, model_id, version, precedence, state, commit_sha, metadata, revision,"
             " created_by, created_at, updated_at) from stdin"
@@ -100,6 +104,16 @@ def add_models(ground: Ground, count: int) -> list[str]:
     with psycopg.connect(ground.platform.settings.database_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
     return models
+
+
+def _access_rules(ground: Ground) -> list[int]:
+    """One rule for each group, among as many others as an organisation of 200 groups has."""
+    with ground.registry.unit() as uow:
+        for number in range(400):
+            uow.access.intern(AccessRule((f"team-{number % 200}",), allowed=(f"team-{number // 2}",)))
+        rules = [uow.access.intern(AccessRule((group,))) for group in _GROUPS]
+        uow.commit()
+    return rules
 
 
 def settle_down(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The people of the demo: a developer and four approvers, with tokens of their own.
+"""The people of the demo: a developer, four approvers and an outsider, with tokens of their own.
 
 Their passwords are random and live in a file that only its owner reads. When the file is lost, nobody can sign
 in as them any more, so other people with a number behind their name take their place.
@@ -21,19 +21,20 @@ MOST_NAMESAKES = 1000
 @dataclass(frozen=True)
 class Person:
     key: str
-    role: str
+    roles: tuple[str, ...]
     groups: tuple[str, ...]
 
     def username(self, number: int) -> str:
         return f"demo-{self.key}" + (f"-{number}" if number > 1 else "")
 
 
-DANA = Person("dana", "developer", ("ml-engineering",))
-ROSA = Person("rosa", "approver", ("clinical",))  # asks for an approval once, and may not give it herself
-RAVI = Person("ravi", "approver", ("risk",))
-CLARA = Person("clara", "approver", ("clinical",))
-NOOR = Person("noor", "approver", ("risk",))
-EVERYBODY = (DANA, ROSA, RAVI, CLARA, NOOR)
+DANA = Person("dana", ("data_scientist", "ml_engineer"), ("ml-engineering", "demo"))
+ROSA = Person("rosa", ("approver",), ("clinical",))  # asks for an approval once, and may not give it herself
+RAVI = Person("ravi", ("approver",), ("risk",))
+CLARA = Person("clara", ("approver",), ("clinical",))
+NOOR = Person("noor", ("approver",), ("risk",))
+OTTO = Person("otto", ("viewer",), ("sales",))  # of another group: sees none of it
+EVERYBODY = (DANA, ROSA, RAVI, CLARA, NOOR, OTTO)
 APPROVERS = (RAVI, CLARA, NOOR)  # three people from two groups, as risk tier High asks
 
 
@@ -74,6 +75,10 @@ class Cast:
 def gather_cast(wire: Wire, admin_token: str, state_file: Path | None) -> Cast:
     """Sign everybody in, creating whoever is missing. Raises Refused, PlatformGone, Stopped."""
     admin = Caller(wire, "admin", admin_token)
+    for group in sorted({group for person in EVERYBODY for group in person.groups}):
+        made = admin.post("/api/v1/groups", {"name": group})
+        if made.status != 409:  # there since an earlier demo
+            _ = made.data
     accounts = read_accounts(state_file)
     sessions: dict[str, Session] = {}
     for person in EVERYBODY:
@@ -99,7 +104,7 @@ def _create(admin: Caller, person: Person) -> Account:
     password = secrets.token_urlsafe(24)
     for number in range(1, MOST_NAMESAKES):
         name = person.username(number)
-        body = {"name": name, "role": person.role, "groups": list(person.groups), "password": password}
+        body = {"name": name, "roles": list(person.roles), "groups": list(person.groups), "password": password}
         answer = admin.post("/api/v1/users", body)
         if answer.status == 409:
             continue

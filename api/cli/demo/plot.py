@@ -10,12 +10,12 @@ from pathlib import Path
 
 from api.cli.demo.breast_cancer import better_version, careless_version, first_version
 from api.cli.demo.catalogue import BREAST_CANCER, DIABETES, Registered, register
-from api.cli.demo.client import PlatformGone, Wire
+from api.cli.demo.client import Caller, PlatformGone, Wire
 from api.cli.demo.diabetes import progression
 from api.cli.demo.journey import Journey
 from api.cli.demo.lanes import Milestone, lane
 from api.cli.demo.overview import VersionRow, version_rows
-from api.cli.demo.people import DANA, EVERYBODY, Cast, gather_cast
+from api.cli.demo.people import DANA, EVERYBODY, OTTO, Cast, gather_cast
 from api.cli.demo.prefect_runs import PrefectRuns
 from api.cli.demo.story import Chapter, Story
 from api.cli.demo.training import EXPERIMENTS, Experiment
@@ -44,6 +44,7 @@ class Demo:
             try:
                 cancer, on_cancer = self._prepared(opening, cast, training, "breast-cancer")
                 diabetes, on_diabetes = self._prepared(opening, cast, training, "diabetes")
+                self._outsider(opening, cast, cancer)
             finally:
                 opening.close()
         try:
@@ -59,10 +60,22 @@ class Demo:
                 cast.sign_out()
 
     def _cast(self, chapter: Chapter) -> Cast:
-        with chapter.step("a developer and four approvers sign in", "a token for each") as step:
+        with chapter.step("a developer, four approvers and an outsider sign in", "a token for each") as step:
             cast = gather_cast(self.wire, self.admin_token, self.state_file)
             step.went(", ".join(f"{cast[person].title}" for person in EVERYBODY))
         return cast
+
+    def _outsider(self, chapter: Chapter, cast: Cast, model: Registered) -> None:
+        """What belongs to one group is not there for another one."""
+        otto, path = cast[OTTO].caller, f"/api/v1/models/{model.id}"
+        with chapter.step("somebody of another group looks for the model", "404, and an empty list") as step:
+            answer, listed = otto.get(path), otto.get("/api/v1/models?group=demo").data
+            step.went(f"{answer.summary}; {len(listed)} models", ok=answer.status == 404 and not listed)
+        with chapter.step("an administrator asks why", "the policy that denies it") as step:
+            admin = Caller(self.wire, "admin", self.admin_token)
+            asked = f"permission=model:read&kind=model&id={model.id}&user={otto.name}"
+            told = admin.get(f"/api/v1/access/explain?{asked}").data
+            step.went(f"{', '.join(told['policies'])}: {told['reason']}", ok=not told["allowed"])
 
     def _prepared(
         self, chapter: Chapter, cast: Cast, training: dict[str, Future[Experiment]], name: str
