@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import AsyncConnectionPool
 
+from api.external_sign_in import principal_of_jwt
 from governance.errors import AuthenticationFailed, InvalidInput, NotFound
 from governance.operations.calls import Call, IdempotencyKey
 from governance.people import Principal
@@ -43,7 +44,13 @@ async def current_principal(
     if credentials is None:
         raise AuthenticationFailed("Send `Authorization: Bearer <token>`.")
     state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
-    found = await people.principal(state.pool, token_mac(credentials.credentials, state.platform.token_key))
+    token = credentials.credentials
+    found: Principal | None
+    if token.count(".") == 2 and state.platform.settings.oidc_issuer:  # a JWT; our own tokens have no dots
+        user = await principal_of_jwt(state.platform, token)
+        found = Principal(user.id, user.name, user.role, user.groups)
+    else:
+        found = await people.principal(state.pool, token_mac(token, state.platform.token_key))
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     request.state.principal = found

@@ -6,6 +6,7 @@ GovernanceError
 ├── Forbidden                 known, but may not
 │   └── SelfApproval          the requester judged their own request
 ├── NotFound                  absent, or not the caller's to see
+├── NotConfigured             this installation does not offer it
 ├── Conflict                  understood, but the present state does not allow it
 │   ├── Duplicate
 │   ├── IllegalTransition     the lifecycle has no such edge
@@ -52,6 +53,9 @@ class NotFound(GovernanceError):
     def __init__(self, kind: str, identifier: str) -> None:
         super().__init__(f"There is no {kind} {identifier!r}.", details={"kind": kind, "id": identifier})
         self.kind = kind
+
+
+class NotConfigured(GovernanceError): ...
 
 
 class Conflict(GovernanceError): ...

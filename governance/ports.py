@@ -11,6 +11,7 @@ from governance.audit.event import AuditEvent
 from governance.deployments import TrafficPlan
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
+from governance.external_identity import KnownIdentity
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
 from governance.people import Role, User
@@ -145,6 +146,14 @@ class People(Protocol):
     def revoke_token(self, token_id: str, user_id: str, at: datetime) -> bool: ...
 
 
+class ExternalIdentities(Protocol):
+    def claim(self, issuer: str, subject: str) -> KnownIdentity | None:
+        """What is known of this identity; serialises its sign-ins until the transaction ends."""
+
+    def add(self, issuer: str, subject: str, identity: KnownIdentity) -> None: ...
+    def replace(self, issuer: str, subject: str, identity: KnownIdentity) -> None: ...
+
+
 class Idempotency(Protocol):
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
         """The resource that an earlier call under this key made, None for the first call.
@@ -174,6 +183,7 @@ class UnitOfWork(Protocol):
     deployments: Deployments
     findings: Findings
     people: People
+    external_identities: ExternalIdentities
     idempotency: Idempotency
     facts: SubjectReader
 

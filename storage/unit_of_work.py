@@ -15,6 +15,7 @@ from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
 from storage.audit_log import append
 from storage.repositories.evaluations import EvaluationRepository
+from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
 from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
@@ -35,6 +36,7 @@ class SqlUnitOfWork:
     deployments: ports.Deployments
     findings: ports.Findings
     people: ports.People
+    external_identities: ports.ExternalIdentities
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
 
@@ -61,6 +63,7 @@ class SqlUnitOfWork:
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
         self.people = PeopleRepository(connection)
+        self.external_identities = ExternalIdentityRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self

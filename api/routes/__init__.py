@@ -10,6 +10,7 @@ from api.routes import (
     findings,
     health,
     models,
+    oidc,
     policies,
     requests,
     sign_in,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     findings.router,
     policies.router,
     sign_in.router,
+    oidc.router,
     users.router,
     downloads.router,
     health.router,
@@ -42,6 +44,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 PUBLIC = frozenset(
     {
         ("POST", "/api/v1/auth/login"),
+        ("GET", "/api/v1/auth/oidc/configuration"),
+        ("GET", "/api/v1/auth/oidc/login"),
+        ("GET", "/api/v1/auth/oidc/callback"),
+        ("POST", "/api/v1/auth/oidc/exchange"),
         ("GET", "/api/v1/content/{sha256}"),
         ("HEAD", "/api/v1/content/{sha256}"),
         ("GET", "/health"),

@@ -10,12 +10,11 @@ from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.people import Login, TokenRead, TokenSummary, UserRead
+from api.token_issuing import issue
 from governance.errors import AuthenticationFailed
 from governance.operations import people
-from governance.operations.calls import Call
-from governance.people import Principal
-from storage.composition import Platform, new_id, now
-from storage.credentials import new_token, password_matches, token_mac
+from storage.composition import Platform
+from storage.credentials import password_matches
 from storage.queries import people as views
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
@@ -33,17 +32,8 @@ def _login(platform: Platform, body: Login, correlation: str) -> dict[str, str]:
         user = uow.people.named(body.username) if "\x00" not in body.username else None
     if not password_matches(body.password, user.password_hash if user else None) or user is None or not user.active:
         raise AuthenticationFailed("Name or password is wrong.")
-    token = new_token()
-    principal = Principal(user.id, user.name, user.role, user.groups)
-    token_id, expires_at = people.issue_token(
-        platform.new_unit(),
-        Call(principal, now(), new_id, correlation),
-        user_id=user.id,
-        mac=token_mac(token, platform.token_key),
-        label=body.label,
-        life=timedelta(days=platform.settings.token_days),
-    )
-    return {"token": token, "tokenId": token_id, "expiresAt": expires_at, "tokenType": "Bearer"}
+    life = timedelta(days=platform.settings.token_days)
+    return issue(platform, user, label=body.label, life=life, correlation=correlation)
 
 
 @router.get("/me", responses=answers(UserRead))

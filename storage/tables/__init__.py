@@ -2,6 +2,7 @@
 
 from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
+from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, policies, requests
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
@@ -13,6 +14,7 @@ __all__ = [
     "datasets",
     "deployments",
     "evaluations",
+    "external_identities",
     "findings",
     "idempotency_keys",
     "lifecycle_edges",
