@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -26,16 +27,18 @@ async def fetch_json(
     Redirects are not followed: a provider's addresses stand in its metadata. A session for each call, since calls
     are rare and a session belongs to one event loop. Raises DependencyUnavailable.
     """
-    auth = aiohttp.BasicAuth(*login) if login else None
+    headers = {"Accept": "application/json"}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
     try:
         async with (
             aiohttp.ClientSession(
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=SECONDS),
-                headers={"Accept": "application/json"},
+                headers=headers,
             ) as session,
-            session.request(method, url, data=form, auth=auth, allow_redirects=False) as answer,
+            session.request(method, url, data=form, allow_redirects=False) as answer,
         ):
             if answer.status >= 500 or answer.status == 429 or 300 <= answer.status < 400:
                 raise unavailable(f"answered with status {answer.status}")

@@ -20,7 +20,6 @@ from storage.composition import Platform
 from storage.settings import Settings
 from tests.api.served import ServedApi
 
-
 _PROVING = ("/login", "/oidc/callback", "/oidc/exchange")
 """Public routes that can refuse whoever calls: there one proves who one is."""
 
