@@ -41,7 +41,7 @@ def check_id_token(token: SignedText, *, issuer: str, client_id: str, nonce: str
     if nonce is None:
         if stated is not None:
             raise refused()
-    elif not isinstance(stated, str) or not hmac.compare_digest(stated.encode(), nonce.encode()):
+    elif not isinstance(stated, str) or not hmac.compare_digest(_bytes(stated), _bytes(nonce)):
         raise refused()
 
 
@@ -68,7 +68,7 @@ def identity_of(claims: Mapping[str, Any], groups_claim: str) -> ExternalIdentit
     subject = str(claims["sub"])
     kind: IdentityKind = "service" if subject == _client(claims) else "person"
     wished = (claims.get(name) for name in ("preferred_username", "name", "email"))
-    name = next((wish for wish in wished if isinstance(wish, str) and wish.strip()), subject)
+    name = next((wish for wish in wished if isinstance(wish, str) and wish.strip() and wish.isprintable()), subject)
     return ExternalIdentity(
         issuer=str(claims["iss"]),
         subject=subject,
@@ -118,4 +118,8 @@ def _groups(value: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(named, list) or len(named) > MOST_GROUPS or not all(isinstance(one, str) for one in named):
         raise refused()
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys(one for one in named if one and one.isprintable()))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
