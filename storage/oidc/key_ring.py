@@ -9,6 +9,7 @@ serves for another hour at most.
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ FRESH_SECONDS = 300.0
 STALE_SECONDS = 3600.0
 PAUSE_SECONDS = 5.0
 MOST_KEYS = 100
-SMALLEST_RSA = 2048  # bits
+RSA_BITS = range(2048, 8193)  # of the modulus; larger ones cost more time than they are worth
 
 _KINDS: dict[str, tuple[str, str | None]] = {
     "RS256": ("RSA", None),
@@ -111,17 +112,25 @@ def usable_keys(document: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Ke
         raise unavailable("did not answer with a key set")
     found: list[tuple[Mapping[str, Any], Key]] = []
     for entry in stated:
-        if not isinstance(entry, dict) or entry.get("kty") not in _PUBLIC or entry.get("use") not in (None, "sig"):
+        if not isinstance(entry, dict) or entry.get("use") not in (None, "sig"):
             continue
         operations = entry.get("key_ops")
         if operations is not None and (not isinstance(operations, list) or "verify" not in operations):
             continue
-        kind = str(entry["kty"])
+        kind = str(entry.get("kty"))
+        if kind not in _PUBLIC or (kind == "RSA" and _bits(entry.get("n")) not in RSA_BITS):
+            continue
         try:
             key = _CLASSES[kind].import_key({name: entry[name] for name in _PUBLIC[kind]})
-            if isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA:
-                continue
         except (JoseError, ValueError, TypeError, KeyError):
             continue
         found.append((entry, key))
     return found
+
+
+def _bits(modulus: Any) -> int:
+    """0 for what is no number in base64url."""
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))).bit_length()
+    except (TypeError, ValueError):
+        return 0
