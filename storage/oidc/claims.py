@@ -52,7 +52,7 @@ def check_access_token(
     claims = token.claims
     _common(claims, issuer, at)
     audiences = _audience(claims)
-    if not audience or audience not in audiences:
+    if audience not in audiences:
         raise refused()
     if token.typ in (None, "jwt"):
         if not audiences.isdisjoint(client_ids) or not _OF_ID_TOKENS.isdisjoint(claims):

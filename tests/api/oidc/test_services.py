@@ -6,8 +6,10 @@ import time
 
 import httpx
 
+from api.cli.device_flow import DeviceFlow, Prompt
 from tests.api.oidc.conftest import Trusting, TrustingApi
 from tests.api.served import data, refusal
+from tests.fixtures.oidc_browser import OidcBrowser
 from tests.governance.operations.situations import query
 
 
@@ -111,3 +113,28 @@ def test_the_configuration_is_what_a_command_line_needs(signing_in: TrustingApi)
         "scopes": ["openid", "profile", "email", "groups"],
     }
     assert httpx.get(found["issuer"] + "/jwks", trust_env=False).status_code == 200
+
+
+def test_tokens_are_not_taken_for_each_other(signing_in: TrustingApi) -> None:
+    exchange, me = "/api/v1/auth/oidc/exchange", "/api/v1/auth/me"
+    id_token, access_token = _id_token(signing_in, "ada"), signing_in.access_token()
+    anonymous = signing_in.api.anonymous
+    assert data(anonymous.post(exchange, json={"idToken": id_token}))["tokenType"] == "Bearer"
+    refusal(anonymous.post(exchange, json={"idToken": access_token}), 401, "UNAUTHENTICATED")
+    stated, _, signature = access_token.split(".")
+    for jwt in (id_token, f"{stated}.{id_token.split('.')[1]}.{signature}", f"{access_token[:-8]}AAAAAAAA", "a.b.c"):
+        with signing_in.api.with_token(jwt) as client:
+            error = refusal(client.get(me), 401, "UNAUTHENTICATED")
+            assert jwt not in str(error)
+            refusal(client.post(exchange), 401, "UNAUTHENTICATED")
+
+
+def _id_token(made: TrustingApi, login: str) -> str:
+    """By the device flow, whose person confirms at once."""
+
+    def confirm(prompt: Prompt) -> None:
+        browser.walk(prompt.address, user_code=prompt.code)
+
+    with OidcBrowser(login) as browser, httpx.Client(trust_env=False) as client:
+        flow = DeviceFlow(client, sleep=lambda _: None)
+        return flow.id_token(made.provider.issuer, "gatehouse-cli", ["openid", "groups"], confirm)

@@ -208,6 +208,10 @@ ACCESS: dict[str, Forge] = {
     "no client": claims(client_id=None),
     "bound to a key of the sender": claims(cnf={"jkt": "x"}),
     "a logout token by its claims": claims(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+    "a plain JWT for us and for our client": lambda issuer: issuer.token(
+        issuer.claims(aud=[AUDIENCE, CLIENT]), typ="JWT"
+    ),
+    "groups that are an object": claims(groups={"risk": True}),
     "groups that are numbers": claims(groups=[1]),
     "groups without end": claims(groups=[str(number) for number in range(501)]),
     "an id token": id_claims(),
@@ -239,6 +243,7 @@ ACCESS: dict[str, Forge] = {
     "claims that are no JSON": raw(said="{@"),
     "a header that is no JSON": raw(stated="{@"),
     "JSON without a bottom": raw(said="[" * 9000),
+    "a number beyond all": raw(said='{@, "x": 1e999}'),
     "NaN": raw(said='{@, "x": NaN}'),
     "a JWE's five parts": lambda _: "a.b.c.d.e",
 }
@@ -256,6 +261,7 @@ BROWSER: dict[str, Forge] = {
     "an access token": claims(nonce=NONCE),
     "an access token's type": id_claims(typ="at+jwt"),
     "a logout token": id_claims(events={}),
+    "bound to a key of the sender": id_claims(cnf={"jkt": "x"}),
     "expired": id_claims(exp=FromNow(-60)),
     "unsigned": lambda issuer: assembled(b'{"alg":"none"}', json.dumps(issuer.id_claims()).encode(), lambda _: b"x"),
 }
