@@ -13,7 +13,6 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -74,16 +73,12 @@ def forget(response: Response) -> None:
 def local_path(text: str | None) -> str:
     """A path of this server, "/" when none is named. Raises InvalidInput for anything that could lead elsewhere."""
     path = text or "/"
-    parts = urlsplit(path) if path.isprintable() else None
     if (
-        parts is None
-        or parts.scheme
-        or parts.netloc
-        or not path.startswith("/")
-        or path.startswith("//")
-        or "\\" in path
+        not path.startswith("/")
+        or path.startswith("//")  # another server of the same scheme
+        or "\\" in path  # which browsers read as a slash
+        or not (path.isascii() and path.isprintable())
         or len(path) > _LONGEST_PATH
-        or not path.isascii()
     ):
         raise InvalidInput("next is a path of this server.", details={"field": "next"})
     return path

@@ -146,7 +146,18 @@ def test_a_cookie_of_our_own_making_only(signing_in: TrustingApi) -> None:
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil", "javascript:x()", "docs", "/\n", "/é"],
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil",
+        "javascript:x()",
+        "docs",
+        "/\n",
+        "/é",
+        "//[",
+        "http://[",
+    ],
 )
 def test_next_leads_nowhere_else(signing_in: TrustingApi, elsewhere: str) -> None:
     answer = signing_in.api.anonymous.get("/api/v1/auth/oidc/login", params={"next": elsewhere})
