@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from psycopg_pool import AsyncConnectionPool
 
 from api.credentials import token_of
+from api.external_sign_in import principal_of_jwt
 from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.errors import AuthenticationFailed, CallsExhausted, Forbidden, InvalidInput, NotFound
@@ -47,7 +48,11 @@ async def current_principal(
     """The caller. Every route has this dependency or stands in the list of public ones; a test insists."""
     state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
     token, kinds = token_of(request)
-    found = await people.principal(state.pool, token_mac(token, state.platform.token_key), kinds)
+    found: Principal | None
+    if token.count(".") == 2 and state.platform.settings.oidc_issuer:  # a JWT; our own tokens have no dots
+        found = await principal_of_jwt(state.platform, state.pool, token)
+    else:
+        found = await people.principal(state.pool, token_mac(token, state.platform.token_key), kinds)
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     request.state.principal = found

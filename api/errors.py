@@ -25,6 +25,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.ConflictOfInterest, 403, "CONFLICT_OF_INTEREST"),
     (domain.Forbidden, 403, "FORBIDDEN"),
     (domain.NotFound, 404, "NOT_FOUND"),  # becomes e.g. MODEL_NOT_FOUND
+    (domain.NotConfigured, 404, "NOT_CONFIGURED"),
     (domain.Duplicate, 409, "DUPLICATE"),
     (domain.IllegalTransition, 409, "ILLEGAL_TRANSITION"),
     (domain.RequestOpen, 409, "REQUEST_OPEN"),

@@ -8,6 +8,7 @@ GovernanceError
 │   ├── SelfApproval          the requester judged their own request
 │   └── ConflictOfInterest    somebody who took part in making it judged it
 ├── NotFound                  absent, or not the caller's to see
+├── NotConfigured             this installation does not offer it
 ├── Conflict                  understood, but the present state does not allow it
 │   ├── Duplicate
 │   ├── IllegalTransition     the lifecycle has no such edge
@@ -60,6 +61,9 @@ class NotFound(GovernanceError):
     def __init__(self, kind: str, identifier: str) -> None:
         super().__init__(f"There is no {kind} {identifier!r}.", details={"kind": kind, "id": identifier})
         self.kind = kind
+
+
+class NotConfigured(GovernanceError): ...
 
 
 class Conflict(GovernanceError): ...

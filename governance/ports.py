@@ -14,6 +14,7 @@ from governance.deployments import TrafficPlan
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
+from governance.external_identity import KnownIdentity
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
 from governance.people import Group, NewToken, User
@@ -186,6 +187,11 @@ class Groups(Protocol):
     def set_local_memberships(self, user_id: str, names: Sequence[str], by: str | None, at: datetime) -> None:
         """Exactly these, apart from those that an identity provider says. Raises InvalidInput for unknown ones."""
 
+    def follow_claims(self, user_id: str, claims: Sequence[str], at: datetime) -> bool:
+        """Exactly the groups that these words of an identity provider mean, apart from those given here; whether
+        anything changed.
+        """
+
 
 class AccessRules(Protocol):
     def intern(self, rule: AccessRule) -> int:
@@ -199,6 +205,14 @@ class AccessRules(Protocol):
     def set_of_dataset(self, dataset_id: str, rule: AccessRule) -> None: ...
     def contributed(self, version_id: str, user_id: str, relation: str, at: datetime) -> None:
         """Somebody took part in making the version, as its author or trainer."""
+
+
+class ExternalIdentities(Protocol):
+    def claim(self, issuer: str, subject: str) -> KnownIdentity | None:
+        """What is known of this identity; serialises its sign-ins until the transaction ends."""
+
+    def add(self, issuer: str, subject: str, identity: KnownIdentity) -> None: ...
+    def replace(self, issuer: str, subject: str, identity: KnownIdentity) -> None: ...
 
 
 class Idempotency(Protocol):
@@ -238,6 +252,7 @@ class UnitOfWork(Protocol):
     people: People
     groups: Groups
     access: AccessRules
+    external_identities: ExternalIdentities
     idempotency: Idempotency
     facts: SubjectReader
 

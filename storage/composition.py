@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import uuid_utils
 from sqlalchemy import Engine, create_engine
@@ -20,6 +21,9 @@ from storage.local_target import LocalTarget
 from storage.prefect_api import PrefectLauncher
 from storage.settings import Settings
 from storage.unit_of_work import SqlUnitOfWork
+
+if TYPE_CHECKING:
+    from storage.oidc import OidcProvider
 
 
 def new_id() -> str:
@@ -97,6 +101,13 @@ class Platform:
     @cached_property
     def launcher(self) -> Launcher:
         return PrefectLauncher(self.settings.prefect_api_url)
+
+    @cached_property
+    def oidc(self) -> OidcProvider:
+        """Of the API's event loop; nobody else asks the identity provider."""
+        from storage.oidc import OidcProvider  # brings an HTTP client, which flows do without
+
+        return OidcProvider(self.settings)
 
     @cached_property
     def store(self) -> ArtifactStore:

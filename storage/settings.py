@@ -6,12 +6,14 @@ reads it, so that a worker started by hand needs nothing but `GATEHOUSE_HOME`.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 GIB = 1024**3
 
@@ -49,6 +51,14 @@ class Settings:
     token_days: int = 30
     token_calls: int = 1_000  # calls that a token is good for unless it asks for fewer; 0: uncounted
     session_hours: int = 12  # life of a browser session
+    oidc_issuer: str = ""  # of the identity provider, exactly as it names itself; empty: no sign-in by OpenID Connect
+    oidc_client_id: str = ""  # for people in a browser
+    oidc_client_secret: str = field(default="", repr=False)  # empty: a public client
+    oidc_device_client_id: str = ""  # for `gatehouse login --oidc`, a public client; empty: oidc_client_id
+    oidc_audience: str = ""  # of the provider's access tokens; empty: none is accepted
+    oidc_scopes: str = "openid profile email groups"
+    oidc_groups_claim: str = "groups"
+    oidc_token_hours: int = 12  # life of what a sign-in there gives here; the provider cannot say that somebody left
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
@@ -93,7 +103,39 @@ class Settings:
             raise SettingsError("Retention needs both GATEHOUSE_S3_RETENTION_MODE and GATEHOUSE_S3_RETENTION_DAYS.")
         if settings.artifact_store == "s3" and not settings.s3_bucket:
             raise SettingsError("GATEHOUSE_ARTIFACT_STORE=s3 needs GATEHOUSE_S3_BUCKET.")
+        _check_oidc(settings)
         return settings
+
+
+def is_secure_address(address: str) -> bool:
+    """Whether secrets may travel there: https, or http that does not leave this machine."""
+    try:
+        parts = urlsplit(address)
+        host, user = parts.hostname or "", parts.username
+        _ = parts.port  # raises for nonsense
+    except ValueError:
+        return False
+    if user is not None or not host:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_oidc(settings: Settings) -> None:
+    if not settings.oidc_issuer:
+        return
+    if not is_secure_address(settings.oidc_issuer) or "?" in settings.oidc_issuer or "#" in settings.oidc_issuer:
+        raise SettingsError("GATEHOUSE_OIDC_ISSUER is an https address without query (http only on this machine).")
+    if not settings.oidc_client_id:
+        raise SettingsError("GATEHOUSE_OIDC_ISSUER needs GATEHOUSE_OIDC_CLIENT_ID.")
+    if "openid" not in settings.oidc_scopes.split():
+        raise SettingsError("GATEHOUSE_OIDC_SCOPES must contain openid.")
 
 
 def runtime_file(home: Path) -> Path:

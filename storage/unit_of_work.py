@@ -16,6 +16,7 @@ from governance.errors import DependencyUnavailable, InvalidInput
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
 from storage.repositories.evaluations import EvaluationRepository
+from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
 from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
 from storage.repositories.groups import GroupRepository
@@ -39,6 +40,7 @@ class SqlUnitOfWork:
     people: ports.People
     groups: ports.Groups
     access: ports.AccessRules
+    external_identities: ports.ExternalIdentities
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
 
@@ -67,6 +69,7 @@ class SqlUnitOfWork:
         self.people = PeopleRepository(connection)
         self.groups = GroupRepository(connection)
         self.access = AccessRepository(connection)
+        self.external_identities = ExternalIdentityRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self

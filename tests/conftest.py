@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fixtures.registry",
     "tests.fixtures.stage",
     "tests.fixtures.platform",
+    "tests.fixtures.oidc_provider",  # after the platform, which it imports
 ]
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from api.cli.failures import explained
-from api.cli.options import HomeOption, JsonOption, PortOption, WorkerOption
+from api.cli.options import ApiUrlOption, HomeOption, JsonOption, PortOption, WorkerOption
 
 UNHEALTHY = 3
 """Exit code of `status` when something does not run or does not answer."""
@@ -24,6 +24,8 @@ application = typer.Typer(
 )
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 application.add_typer(audit, name="audit")
+token = typer.Typer(help="One's own tokens.", no_args_is_help=True)
+application.add_typer(token, name="token")
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,11 +92,11 @@ def demo(
         from storage.platform_processes.home import read_admin_token
 
         settings = bring_up(home, port, worker)
-        token = read_admin_token(settings.home)
+        admin_token = read_admin_token(settings.home)
         code = run(
             settings.api_url,
             settings.dashboard_url,
-            token,
+            admin_token,
             console=Console(),
             as_json=as_json,
             state_file=settings.home / "demo.json",
@@ -119,6 +121,61 @@ def reconcile(home: HomeOption = None) -> None:
         complete = reconcile_once(home)
     if not complete:
         raise typer.Exit(1)
+
+
+@application.command()
+def login(
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+    oidc: Annotated[bool, typer.Option("--oidc", help="Sign in at the identity provider, in any browser.")] = False,
+    username: Annotated[str | None, typer.Option("--username", metavar="NAME", help="Who; asked otherwise.")] = None,
+) -> None:
+    """Sign in and keep a token in the state directory."""
+    with explained():
+        from api.cli.signing_in import log_in
+
+        name = log_in(home, api_url, oidc=oidc, username=username)
+        Console(stderr=True).print(f"Signed in as {name}.", markup=False, highlight=False)
+
+
+@application.command()
+def logout(home: HomeOption = None, api_url: ApiUrlOption = None) -> None:
+    """Revoke the token of this command line and forget it."""
+    with explained():
+        from api.cli.signing_in import log_out
+
+        log_out(home, api_url)
+
+
+@application.command()
+def whoami(home: HomeOption = None, api_url: ApiUrlOption = None, as_json: JsonOption = False) -> None:
+    """Show who is signed in."""
+    with explained():
+        from api.cli.signing_in import who_am_i
+
+        who_am_i(home, api_url, as_json)
+
+
+@token.command("list")
+def list_(home: HomeOption = None, api_url: ApiUrlOption = None, as_json: JsonOption = False) -> None:
+    """List the tokens that still work."""
+    with explained():
+        from api.cli.signing_in import list_tokens
+
+        list_tokens(home, api_url, as_json)
+
+
+@token.command()
+def revoke(
+    token_id: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id, from `gatehouse token list`.")],
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Revoke a token, at once."""
+    with explained():
+        from api.cli.signing_in import revoke_token
+
+        revoke_token(home, api_url, token_id)
 
 
 @audit.command()

@@ -41,6 +41,15 @@ WorkerOption = Annotated[
         show_default=False,
     ),
 ]
+ApiUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-url",
+        metavar="URL",
+        help="Address of the API.  [default: that of the platform in the state directory]",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, nothing else.")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import ARRAY, Connection, Row, Text, cast, delete, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -88,9 +88,9 @@ class GroupRepository:
                 f"There is no group {unknown[0]!r}.", details={"field": "groups", "unknown": list(unknown)}
             )
         wanted = set(self._connection.execute(select(groups.c.id).where(groups.c.name.in_(names))).scalars())
-        self.replace_memberships(user_id, wanted, "local", by, at)
+        self._replace_memberships(user_id, wanted, "local", by, at)
 
-    def replace_memberships(self, user_id: str, wanted: set[str], source: str, by: str | None, at: datetime) -> bool:
+    def _replace_memberships(self, user_id: str, wanted: set[str], source: str, by: str | None, at: datetime) -> bool:
         """Exactly these groups by id, as far as `source` says them; whether anything changed."""
         mine = (group_members.c.user_id == user_id, group_members.c.source == source)
         present = set(self._connection.execute(select(group_members.c.group_id).where(*mine)).scalars())
@@ -100,16 +100,10 @@ class GroupRepository:
             self.add_member(group_id, user_id, by, at, source)
         return present != wanted
 
-    def meant_by(self, claims: Sequence[str]) -> set[str]:
-        """Ids of the groups that these values of an identity provider's claim mean."""
-        if not claims:
-            return set()
-        query = select(groups.c.id).where(groups.c.external_names.overlap(list(claims)))
-        return set(self._connection.execute(query).scalars())
-
-    def is_member(self, group_id: str, user_id: str) -> bool:
-        query = select(exists().where(group_members.c.group_id == group_id, group_members.c.user_id == user_id))
-        return bool(self._connection.execute(query).scalar_one())
+    def follow_claims(self, user_id: str, claims: Sequence[str], at: datetime) -> bool:
+        query = select(groups.c.id).where(groups.c.external_names.op("&&")(cast(list(claims), ARRAY(Text))))
+        wanted = set(self._connection.execute(query).scalars()) if claims else set()
+        return self._replace_memberships(user_id, wanted, "oidc", None, at)
 
     def _columns(self, group: Group, at: datetime) -> dict[str, Any]:
         parent = None

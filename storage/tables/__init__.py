@@ -3,8 +3,9 @@
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
+from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, policies, requests
-from storage.tables.people import external_identities, idempotency_keys, tokens, users
+from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
 
 __all__ = [

@@ -73,16 +73,6 @@ tokens = Table(
     Index("tokens_user_id_ix", "user_id"),
 )
 
-external_identities = Table(
-    "external_identities",
-    metadata,
-    text("issuer", primary_key=True),
-    text("subject", primary_key=True),
-    identifier("user_id", ForeignKey("users.id")),
-    moment("created_at"),
-    moment("last_seen_at"),
-)
-
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -63,11 +63,15 @@ CREATE TABLE external_identities (
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
     user_id UUID NOT NULL,
+    claims TEXT[] NOT NULL,
+    issued_at TIMESTAMP WITH TIME ZONE NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT external_identities_pkey PRIMARY KEY (issuer, subject),
     CONSTRAINT external_identities_user_id_fkey FOREIGN KEY(user_id) REFERENCES users (id)
 );
+
+CREATE INDEX external_identities_user_id_ix ON external_identities (user_id);
 
 CREATE TABLE contributors (
     version_id UUID NOT NULL,

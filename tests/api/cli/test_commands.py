@@ -23,7 +23,19 @@ def test_the_version() -> None:
 
 def test_every_command_is_listed_and_has_help() -> None:
     listed = gatehouse("--help").stdout
-    for command in ("up", "down", "status", "demo", "openapi", "reconcile", "audit"):
+    for command in [
+        "up",
+        "down",
+        "status",
+        "demo",
+        "openapi",
+        "reconcile",
+        "audit",
+        "login",
+        "logout",
+        "whoami",
+        "token",
+    ]:
         assert command in listed
         assert CliRunner().invoke(application, [command, "--help"]).exit_code == 0
 

@@ -1,0 +1,1 @@
+"""What a provider says, judged without one: forgeries, key rings, discovery."""
