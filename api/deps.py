@@ -46,6 +46,7 @@ async def current_principal(
     found = await people.principal(state.pool, token_mac(credentials.credentials, state.platform.token_key))
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
+    state.principal_limit.count(found.id)
     request.state.principal = found
     return found
 

@@ -13,7 +13,7 @@ _INVENTED = "HTTPValidationError"
 
 class DescribedApi(FastAPI):
     """Without the 422 that FastAPI describes for every parameter, since what is not valid is a 400 here; with the
-    413 of every body.
+    413 of every body and the refusals of the limits that stand before every route.
     """
 
     def openapi(self) -> dict[str, Any]:
@@ -30,7 +30,9 @@ class DescribedApi(FastAPI):
 def _correct(responses: dict[str, Any], *, takes_body: bool) -> None:
     if _INVENTED in str(responses.get("422", "")):
         del responses["422"]
-    if takes_body and "413" not in responses:
-        refusal = refusals(413)[413]
+    for status in (413, 429, 431) if takes_body else (429, 431):  # by limits that stand before every route
+        if str(status) in responses:
+            continue
+        refusal = refusals(status)[status]
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{refusal['model'].__name__}"}}}
-        responses["413"] = {"description": refusal["description"], "content": content}
+        responses[str(status)] = {"description": refusal["description"], "content": content}

@@ -47,6 +47,12 @@ class Settings:
     upload_limit: int = 5 * GIB  # bytes of one artifact
     download_seconds: int = 300  # life of a signed download address
     token_days: int = 30
+    sign_in_failures: int = 10  # per account and per address, within the window
+    sign_in_window_seconds: int = 300
+    sign_in_cpu_percent: int = 50  # of one core, for checking passwords in one process; 0: no budget
+    rate_per_principal: int = 6_000  # calls a minute and process; 0: not limited
+    rate_per_address: int = 12_000
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again

@@ -20,6 +20,7 @@ from storage.repositories.governing import DeploymentRepository, FindingReposito
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
+from storage.repositories.sign_in_limits import SignInLimitRepository
 
 
 class SqlUnitOfWork:
@@ -37,6 +38,7 @@ class SqlUnitOfWork:
     people: ports.People
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
+    sign_in_limits: SignInLimitRepository
 
     def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes) -> None:
         self._engine = engine
@@ -62,6 +64,7 @@ class SqlUnitOfWork:
         self.findings = FindingRepository(connection)
         self.people = PeopleRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
+        self.sign_in_limits = SignInLimitRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
 

@@ -10,12 +10,12 @@ from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.people import Login, TokenRead, TokenSummary, UserRead
-from governance.errors import AuthenticationFailed
+from api.signing_in import sign_in
 from governance.operations import people
 from governance.operations.calls import Call
-from governance.people import Principal
+from governance.people import Principal, User
 from storage.composition import Platform, new_id, now
-from storage.credentials import new_token, password_matches, token_mac
+from storage.credentials import new_token, token_mac
 from storage.queries import people as views
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
@@ -23,16 +23,16 @@ router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
 
 @router.post("/login", responses=answers(TokenRead, 400))
 async def login(body: Login, request: Request, platform: PlatformDep) -> Response:
-    """A bearer token for a name and a password. Wrong name and wrong password are told and timed alike."""
-    issued = await run_in_threadpool(_login, platform, body, request.state.correlation_id)
+    """A bearer token for a name and a password. Wrong name and wrong password are told and timed alike.
+
+    429 TOO_MANY_ATTEMPTS after ten failures within five minutes, for the account and for the address.
+    """
+    user = await sign_in(request, body.username, body.password)
+    issued = await run_in_threadpool(_issue, platform, user, body.label, request.state.correlation_id)
     return success(request, orjson.dumps(issued))
 
 
-def _login(platform: Platform, body: Login, correlation: str) -> dict[str, str]:
-    with platform.new_unit() as uow:
-        user = uow.people.named(body.username) if "\x00" not in body.username else None
-    if not password_matches(body.password, user.password_hash if user else None) or user is None or not user.active:
-        raise AuthenticationFailed("Name or password is wrong.")
+def _issue(platform: Platform, user: User, label: str, correlation: str) -> dict[str, str]:
     token = new_token()
     principal = Principal(user.id, user.name, user.role, user.groups)
     token_id, expires_at = people.issue_token(
@@ -40,7 +40,7 @@ def _login(platform: Platform, body: Login, correlation: str) -> dict[str, str]:
         Call(principal, now(), new_id, correlation),
         user_id=user.id,
         mac=token_mac(token, platform.token_key),
-        label=body.label,
+        label=label,
         life=timedelta(days=platform.settings.token_days),
     )
     return {"token": token, "tokenId": token_id, "expiresAt": expires_at, "tokenType": "Bearer"}

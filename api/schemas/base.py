@@ -79,6 +79,8 @@ _TEXTS = {
     416: "The range lies outside of the content.",
     422: "The Idempotency-Key was used for another request.",
     428: "`If-Match` is required.",
+    429: "More calls or attempts than allowed; `Retry-After` says when to go on.",
+    431: "More or larger headers than allowed.",
     503: "A dependency does not answer; `retryable` is true.",
 }
 
