@@ -25,7 +25,6 @@ from tests.fixtures.postgres import fresh_database
 from tests.governance.operations.situations import query
 
 PASSWORD = "correct horse battery staple"
-LOCKING = {"sign_in_failures": 10}
 
 
 class CountedHashes:
@@ -61,7 +60,7 @@ def locking(
 ) -> Iterator[ServedApi]:
     with (
         fresh_database(postgres_server, template=template_database) as url,
-        served(url, tmp_path_factory.mktemp("locking") / "home", **LOCKING) as api,
+        served(url, tmp_path_factory.mktemp("locking") / "home", sign_in_failures=10) as api,
     ):
         yield api
 
