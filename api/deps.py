@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import AsyncConnectionPool
 
+from api.sessions import check_same_origin, session_token
 from governance.errors import AuthenticationFailed, InvalidInput, NotFound
 from governance.operations.calls import Call, IdempotencyKey
 from governance.people import Principal
@@ -40,10 +41,15 @@ async def current_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
     """The caller. Every route has this dependency or stands in the list of public ones; a test insists."""
-    if credentials is None:
+    if credentials is not None:
+        token = credentials.credentials
+    elif cookie := session_token(request):
+        check_same_origin(request)
+        token = cookie
+    else:
         raise AuthenticationFailed("Send `Authorization: Bearer <token>`.")
     state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
-    found = await people.principal(state.pool, token_mac(credentials.credentials, state.platform.token_key))
+    found = await people.principal(state.pool, token_mac(token, state.platform.token_key))
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     state.principal_limit.count(found.id)

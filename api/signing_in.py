@@ -22,9 +22,11 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from governance.errors import AuthenticationFailed, SignInBusy, TooManyAttempts
-from governance.people import User
-from storage.composition import Platform
-from storage.credentials import password_matches
+from governance.operations import people
+from governance.operations.calls import Call
+from governance.people import Principal, User
+from storage.composition import Platform, new_id, now
+from storage.credentials import new_token, password_matches, token_mac
 from storage.repositories.sign_in_limits import bucket_of
 from storage.settings import Settings
 
@@ -137,6 +139,20 @@ def _checked(platform: Platform, name: str, password: str, buckets: Sequence[str
         uow.sign_in_limits.give_back(reservation)
         uow.commit()
     return user, seconds
+
+
+def issue(platform: Platform, user: User, label: str, life: timedelta, correlation: str) -> dict[str, str]:
+    """A new token of this user, as `TokenRead` describes it. Its secret is here and nowhere else."""
+    token = new_token()
+    token_id, expires_at = people.issue_token(
+        platform.new_unit(),
+        Call(Principal(user.id, user.name, user.role, user.groups), now(), new_id, correlation),
+        user_id=user.id,
+        mac=token_mac(token, platform.token_key),
+        label=label,
+        life=life,
+    )
+    return {"token": token, "tokenId": token_id, "expiresAt": expires_at, "tokenType": "Bearer"}
 
 
 def _asked(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from api.pages import assets, runs, signing
 from api.routes import (
     artifacts,
     datasets,
@@ -36,6 +37,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     downloads.router,
     health.router,
+    assets.router,
+    signing.router,
+    runs.router,
 )
 
 # What may be called without a token: signing in, addresses that carry their own signature, liveness, this description.
@@ -49,5 +53,8 @@ PUBLIC = frozenset(
         ("GET", "/openapi.json"),
         ("GET", "/docs"),
         ("GET", "/docs/start.js"),
+        ("GET", "/static/{name}"),
+        ("GET", "/sign-in"),
+        ("POST", "/sign-in"),
     }
 )

@@ -10,12 +10,8 @@ from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.people import Login, TokenRead, TokenSummary, UserRead
-from api.signing_in import sign_in
+from api.signing_in import issue, sign_in
 from governance.operations import people
-from governance.operations.calls import Call
-from governance.people import Principal, User
-from storage.composition import Platform, new_id, now
-from storage.credentials import new_token, token_mac
 from storage.queries import people as views
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
@@ -28,22 +24,10 @@ async def login(body: Login, request: Request, platform: PlatformDep) -> Respons
     429 TOO_MANY_ATTEMPTS after ten failures within five minutes, for the account and for the address.
     """
     user = await sign_in(request, body.username, body.password)
-    issued = await run_in_threadpool(_issue, platform, user, body.label, request.state.correlation_id)
-    return success(request, orjson.dumps(issued))
-
-
-def _issue(platform: Platform, user: User, label: str, correlation: str) -> dict[str, str]:
-    token = new_token()
-    principal = Principal(user.id, user.name, user.role, user.groups)
-    token_id, expires_at = people.issue_token(
-        platform.new_unit(),
-        Call(principal, now(), new_id, correlation),
-        user_id=user.id,
-        mac=token_mac(token, platform.token_key),
-        label=label,
-        life=timedelta(days=platform.settings.token_days),
+    issued = await run_in_threadpool(
+        issue, platform, user, body.label, timedelta(days=platform.settings.token_days), request.state.correlation_id
     )
-    return {"token": token, "tokenId": token_id, "expiresAt": expires_at, "tokenType": "Bearer"}
+    return success(request, orjson.dumps(issued))
 
 
 @router.get("/me", responses=answers(UserRead))

@@ -19,6 +19,7 @@ from storage import credentials
 from storage.composition import Platform, new_id
 from storage.credentials import hash_password
 from storage.postgres_server import PostgresServer
+from tests.api.browsing import Browsing
 from tests.api.served import ServedApi, data, refusal, served
 from tests.fixtures.loopback import calling_from
 from tests.fixtures.postgres import fresh_database
@@ -268,3 +269,15 @@ def test_guesses_from_many_addresses_are_throttled(locking: ServedApi, hashes: C
 @pytest.mark.timeout(900)
 def test_ten_thousand_guesses_from_many_addresses_are_throttled(locking: ServedApi, hashes: CountedHashes) -> None:
     attack(locking, hashes, guesses=10_000, accounts=20, addresses=250)
+
+
+def test_the_page_says_when_to_come_again(locking: ServedApi, hashes: CountedHashes) -> None:
+    name = user(locking)
+    for _ in range(10):
+        refusal(guess(locking, name), 401, "UNAUTHENTICATED")
+    with Browsing(locking) as browsing:
+        answer = browsing.sign_in(name, PASSWORD)
+    assert answer.status_code == 429
+    assert 240 < int(answer.headers["retry-after"]) <= 300
+    assert "Try again in 5 minutes." in answer.text
+    assert len(hashes.passwords) == 10
