@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+import ssl
 from html import unescape
 from http.cookies import SimpleCookie
 
 import httpx
 
-from api.pages.forms import FORM_COOKIE
 from api.sessions import SESSION_COOKIE
 from governance.operations import people
 from storage.composition import new_id
 from storage.credentials import hash_password
 from tests.api.served import ServedApi
 
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once; loading certificates costs more than a call
 PASSWORD = "correct horse battery staple"
 OUR_ORIGIN = {"sec_fetch_site": "same-origin"}
 
@@ -30,7 +31,7 @@ class Browsing:
     """httpx's own cookie jar would keep Secure cookies from plain HTTP; browsers make an exception for loopback."""
 
     def __init__(self, api: ServedApi, token: str | None = None) -> None:
-        self._client = httpx.Client(base_url=api.url, timeout=60, trust_env=False)
+        self._client = httpx.Client(base_url=api.url, timeout=60, trust_env=False, verify=_NO_TLS)
         self.cookies: dict[str, str] = {SESSION_COOKIE: token} if token else {}
         self.set_cookies: list[str] = []
 
@@ -81,6 +82,3 @@ def hidden(page: httpx.Response) -> dict[str, str]:
     """The hidden fields of the last form of a page."""
     form = page.text.rpartition("<form")[2]
     return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)}
-
-
-__all__ = ["FORM_COOKIE", "PASSWORD", "SESSION_COOKIE", "Browsing", "hidden", "person_with_password"]

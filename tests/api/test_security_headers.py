@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ from api.app import create_app
 from storage.composition import Platform
 from storage.settings import Settings
 from tests.api.served import ServedApi
+from tests.fixtures.loops import run_async
 
 EXPECTED = {
     "x-content-type-options": "nosniff",
@@ -43,4 +43,4 @@ def test_browsers_are_told_to_insist_on_tls_where_there_is_tls(tmp_path: Path) -
         async with httpx.AsyncClient(transport=transport, base_url="https://gatehouse.example") as client:
             return await client.get("/health")
 
-    assert asyncio.run(look()).headers["strict-transport-security"].startswith("max-age=31536000")
+    assert run_async(look()).headers["strict-transport-security"].startswith("max-age=31536000")

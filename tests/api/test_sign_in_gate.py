@@ -10,6 +10,7 @@ import pytest
 from api.signing_in import BURST_SECONDS, MOST_REMEMBERED, QUEUE, SLOTS, SignInGate
 from governance.errors import SignInBusy, TooManyAttempts
 from storage.settings import Settings
+from tests.fixtures.loops import run_async
 
 
 class Clock:
@@ -58,7 +59,7 @@ def test_who_comes_when_the_queue_is_full_is_refused_at_once(gate: SignInGate) -
         await enter(gate)
         return done, most
 
-    assert asyncio.run(run()) == (SLOTS + QUEUE, SLOTS)
+    assert run_async(run()) == (SLOTS + QUEUE, SLOTS)
 
 
 def test_who_gives_up_waiting_leaves_the_place_to_others(gate: SignInGate) -> None:
@@ -72,7 +73,7 @@ def test_who_gives_up_waiting_leaves_the_place_to_others(gate: SignInGate) -> No
                     await waiting
         await enter(gate)
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_a_spent_budget_is_refused_until_it_is_saved_again(gate: SignInGate, clock: Clock) -> None:
@@ -88,13 +89,13 @@ def test_a_spent_budget_is_refused_until_it_is_saved_again(gate: SignInGate, clo
         with pytest.raises(SignInBusy):
             await enter(gate)
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def test_without_a_budget_everybody_is_admitted(tmp_path: Path) -> None:
     gate = SignInGate(Settings(home=tmp_path, sign_in_cpu_percent=0))
     gate.spend(1_000)
-    asyncio.run(enter(gate))
+    run_async(enter(gate))
 
 
 def test_locks_are_remembered_for_a_moment_and_in_bounds(gate: SignInGate, clock: Clock) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.provisional import urls
 
-from api.pages.forms import local_path
-from tests.api.browsing import FORM_COOKIE, PASSWORD, SESSION_COOKIE, Browsing, hidden, person_with_password
+from api.pages.forms import FORM_COOKIE, local_path
+from api.sessions import SESSION_COOKIE
+from tests.api.browsing import PASSWORD, Browsing, hidden, person_with_password
 from tests.api.served import ServedApi, data, refusal
 from tests.governance.operations.situations import query
 
@@ -190,7 +191,8 @@ def test_signing_out_revokes_the_session(api: ServedApi, browsing: Browsing) -> 
     assert SESSION_COOKIE not in browsing.cookies
     browsing.cookies[SESSION_COOKIE] = token
     assert browsing.get("/").headers["location"] == "/sign-in"
-    assert api.with_token(token).get("/api/v1/auth/me").status_code == 401
+    with api.with_token(token) as client:
+        refusal(client.get("/api/v1/auth/me"), 401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from api.sessions import SESSION_COOKIE
 from governance.operations.transitions import withdraw
 from storage.postgres_server import PostgresServer
-from tests.api.browsing import PASSWORD, SESSION_COOKIE, person_with_password
+from tests.api.browsing import PASSWORD, person_with_password
 from tests.api.served import ServedApi, served
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.run_page_story import REASON, waiting_story
@@ -90,6 +91,7 @@ def test_from_the_link_to_the_story_and_out_again(api: ServedApi, context: Brows
     assert all("401" in said for said in refused)
 
 
+@pytest.mark.parametrize("context", ["light wide"], indirect=True)
 def test_the_page_follows_what_happens(api: ServedApi, context: BrowserContext, noted: Noted) -> None:
     r = api.registry
     request = waiting_story(r)
@@ -103,6 +105,7 @@ def test_the_page_follows_what_happens(api: ServedApi, context: BrowserContext, 
     assert noted.said == []
 
 
+@pytest.mark.parametrize("context", ["light wide"], indirect=True)
 def test_another_site_cannot_act_for_whoever_is_signed_in(api: ServedApi, context: BrowserContext) -> None:
     """A page elsewhere posts a form here: the cookie stays behind, and nothing happens."""
     page = context.new_page()
