@@ -15,8 +15,10 @@ from psycopg_pool import AsyncConnectionPool
 from api import docs, errors
 from api.description import DescribedApi
 from api.envelope import failure
+from api.limits import PrincipalLimit, RequestLimits
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
 from api.routes import PUBLIC, ROUTERS
+from api.signing_in import SignInGate
 from storage.audit_log.running import sequencer_of
 from storage.composition import Platform, now
 
@@ -43,6 +45,8 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.platform = platform
+        app.state.principal_limit = PrincipalLimit(platform.settings)
+        app.state.sign_in_gate = SignInGate(platform.settings)
         if platform.settings.artifact_store == "s3":
             from storage.artifacts.from_settings import probe_store
 
@@ -89,7 +93,8 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     docs.mount(app)
     errors.register(app)
     app.add_exception_handler(BodyTooLarge, _too_large)
-    app.add_middleware(CallContext)
+    app.add_middleware(RequestLimits, settings=platform.settings)
+    app.add_middleware(CallContext, https=platform.settings.api_url.startswith("https:"))
     return app
 
 

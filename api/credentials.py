@@ -46,4 +46,5 @@ def _given(request: Request, name: str) -> str | None:
     scheme, _, rest = value.strip().partition(" ")
     if rest:
         return rest.strip() if scheme.lower() == "bearer" else "-"  # another scheme is no token of ours
-    return None if name == "authorization" else scheme or "-"
+    # A header that names nobody is no reason to look for a cookie: whoever sends one means it.
+    return "-" if name == "authorization" else scheme or "-"

@@ -55,6 +55,7 @@ async def current_principal(
         found = await people.principal(state.pool, token_mac(token, state.platform.token_key), kinds)
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
+    state.principal_limit.count(found.id)
     request.state.principal = found
     if found.calls_remaining == -1:
         raise CallsExhausted(

@@ -14,7 +14,7 @@ _INVENTED = "HTTPValidationError"
 
 class DescribedApi(FastAPI):
     """Without the 422 that FastAPI describes for every parameter, since what is not valid is a 400 here; with the
-    413 of every body, and the 403 and 429 of every call that takes a token.
+    413 of every body, the 403 of every call that takes a token, and the refusals of the limits before every route.
     """
 
     public: frozenset[tuple[str, str]] = frozenset()
@@ -27,10 +27,10 @@ class DescribedApi(FastAPI):
                     responses, takes_body = operation["responses"], "requestBody" in operation
                     if _INVENTED in str(responses.get("422", "")):
                         del responses["422"]
-                    always = {413} if takes_body else set()
+                    always = {413, 429, 431} if takes_body else {429, 431}  # by limits that stand before every route
                     if (method.upper(), path) not in self.public:
                         operation["security"] = [{name: []} for name in SCHEMES]
-                        always |= {403, 429}
+                        always |= {403}
                     _add_refusals(responses, always)
             described["components"]["securitySchemes"] = SCHEMES
             for name in (_INVENTED, "ValidationError"):

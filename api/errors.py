@@ -37,6 +37,9 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.RevisionRequired, 428, "REVISION_REQUIRED"),
     (domain.IdempotencyMismatch, 422, "IDEMPOTENCY_MISMATCH"),
     (domain.InvalidInput, 400, "INVALID_INPUT"),
+    (domain.TooManyAttempts, 429, "TOO_MANY_ATTEMPTS"),
+    (domain.RateLimited, 429, "RATE_LIMITED"),
+    (domain.SignInBusy, 503, "SIGN_IN_BUSY"),
     (domain.DependencyUnavailable, 503, "DEPENDENCY_UNAVAILABLE"),
     (store.DigestMismatch, 400, "DIGEST_MISMATCH"),
     (store.SizeMismatch, 400, "SIZE_MISMATCH"),
@@ -62,10 +65,12 @@ def answer(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = "2"
         log.warning("503 on %s: %s", request.url.path, error)
     details = error.details if isinstance(error, domain.GovernanceError) else {}
+    if wait := details.get("retryAfter"):
+        headers["Retry-After"] = str(wait)
     if location := details.get("location"):
         headers["Location"] = str(location)
     message = error.message if isinstance(error, domain.GovernanceError) else str(error)
-    return failure(request, status, code, message, details=details, retryable=status == 503, headers=headers)
+    return failure(request, status, code, message, details=details, retryable=status in (429, 503), headers=headers)
 
 
 def unexpected(request: Request, error: Exception) -> Response:

@@ -25,12 +25,16 @@ _HEADERS = (  # as they are sent; a response that names one itself keeps its own
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"content-security-policy",
         b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        b"script-src 'self'; frame-ancestors 'none'",
+        b"script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 )
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 class CallContext:
@@ -39,8 +43,10 @@ class CallContext:
     Bodies are read into memory, whatever type they say they have; a handler that streams lifts the limit first.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, https: bool = False) -> None:
+        """`https`: people reach this API encrypted, and their browsers are told to insist on it."""
         self._app = app
+        self._headers = (*_HEADERS, _HSTS) if https else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,7 +71,7 @@ class CallContext:
                 failed = message["status"] >= 500
                 given = message.get("headers", ())
                 named = {name for name, _ in given}
-                ours = [header for header in _HEADERS if header[0] not in named]
+                ours = [header for header in self._headers if header[0] not in named]
                 if (left := _calls_remaining(scope)) is not None:
                     ours.append((b"x-calls-remaining", str(left + failed).encode()))
                 message["headers"] = [*given, (b"x-request-id", request_id.encode()), *ours]

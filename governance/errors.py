@@ -19,6 +19,9 @@ GovernanceError
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
 ├── IdempotencyMismatch       the same key with another request
+├── TooManyAttempts           the account or the address failed to sign in too often; `details.retryAfter` seconds
+├── RateLimited               more calls than one caller may make; `details.retryAfter` seconds
+├── SignInBusy                more people sign in than passwords can be checked; `details.retryAfter` seconds
 └── DependencyUnavailable     somebody we need does not answer; trying again is right
 
 Refusals inside a judgement are values (`governance.verdicts`); these are for callers who asked the impossible.
@@ -94,6 +97,15 @@ class RevisionRequired(GovernanceError): ...
 
 
 class IdempotencyMismatch(GovernanceError): ...
+
+
+class TooManyAttempts(GovernanceError): ...
+
+
+class RateLimited(GovernanceError): ...
+
+
+class SignInBusy(GovernanceError): ...
 
 
 class DependencyUnavailable(GovernanceError): ...

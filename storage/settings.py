@@ -59,6 +59,12 @@ class Settings:
     oidc_scopes: str = "openid profile email groups"
     oidc_groups_claim: str = "groups"
     oidc_token_hours: int = 12  # life of what a sign-in there gives here; the provider cannot say that somebody left
+    sign_in_failures: int = 10  # per account and per address, within the window
+    sign_in_window_seconds: int = 300
+    sign_in_cpu_percent: int = 50  # of one core, for checking passwords in one process; 0: no budget
+    rate_per_principal: int = 6_000  # calls a minute and process; 0: not limited
+    rate_per_address: int = 12_000
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again

@@ -23,6 +23,7 @@ from storage.repositories.groups import GroupRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
+from storage.repositories.sign_in_limits import SignInLimitRepository
 
 
 class SqlUnitOfWork:
@@ -43,6 +44,7 @@ class SqlUnitOfWork:
     external_identities: ports.ExternalIdentities
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
+    sign_in_limits: SignInLimitRepository
 
     def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes) -> None:
         self._engine = engine
@@ -71,6 +73,7 @@ class SqlUnitOfWork:
         self.access = AccessRepository(connection)
         self.external_identities = ExternalIdentityRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
+        self.sign_in_limits = SignInLimitRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
 

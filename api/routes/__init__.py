@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from api.pages import assets, runs, signing
 from api.routes import (
     access,
     artifacts,
@@ -44,6 +45,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     package_users.router,
     downloads.router,
     health.router,
+    assets.router,
+    signing.router,
+    runs.router,
 )
 
 # What may be called without a token: signing in, addresses that carry their own signature, liveness, this description.
@@ -62,5 +66,8 @@ PUBLIC = frozenset(
         ("GET", "/openapi.json"),
         ("GET", "/docs"),
         ("GET", "/docs/start.js"),
+        ("GET", "/static/{name}"),
+        ("GET", "/sign-in"),
+        ("POST", "/sign-in"),
     }
 )

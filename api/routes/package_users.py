@@ -14,7 +14,7 @@ from api.schemas.people import (
     PermissionsUpdate,
     Register,
 )
-from api.signing_in import authenticated, login_token
+from api.signing_in import login_token, sign_in
 from governance.access.roles import PACKAGE_ADMIN, PackagePermission, Role
 from governance.operations import people
 from governance.people import User
@@ -31,13 +31,10 @@ def _bare(body: object, status: int = 200) -> Response:
 @router.post("/authenticate", responses={200: {"model": AuthenticateRead}, **refusals(400, 401, 503)})
 async def authenticate(body: Authenticate, request: Request, platform: PlatformDep) -> Response:
     """A token for a name and a password, with the calls that it is good for."""
-    return _bare(await run_in_threadpool(_authenticate, platform, body, request.state.correlation_id))
-
-
-def _authenticate(platform: Platform, body: Authenticate, correlation: str) -> dict[str, object]:
-    person = authenticated(platform, body.username, body.password)
-    token, made = login_token(platform, person, "package registry", correlation)
-    return {"token": token, "calls_remaining": made.calls}
+    person = await sign_in(request, body.username, body.password)
+    label, correlation = "package registry", request.state.correlation_id
+    token, made = await run_in_threadpool(login_token, platform, person, label, correlation)
+    return _bare({"token": token, "calls_remaining": made.calls})
 
 
 @router.post(

@@ -10,9 +10,8 @@ from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, 
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.people import Login, TokenCreate, TokenRead, TokenSummary, UserRead
-from api.signing_in import authenticated, issue, login_token, token_read
+from api.signing_in import issue, login_token, sign_in, token_read
 from governance.operations import tokens
-from storage.composition import Platform
 from storage.queries import people as views
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
@@ -20,14 +19,13 @@ router = APIRouter(prefix="/api/v1/auth", tags=["Sign-in"])
 
 @router.post("/login", responses=answers(TokenRead, 400))
 async def login(body: Login, request: Request, platform: PlatformDep) -> Response:
-    """A bearer token for a name and a password. Wrong name and wrong password are told and timed alike."""
-    issued = await run_in_threadpool(_login, platform, body, request.state.correlation_id)
-    return success(request, orjson.dumps(issued))
+    """A bearer token for a name and a password. Wrong name and wrong password are told and timed alike.
 
-
-def _login(platform: Platform, body: Login, correlation: str) -> dict[str, object]:
-    person = authenticated(platform, body.username, body.password)
-    return token_read(*login_token(platform, person, body.label, correlation))
+    429 TOO_MANY_ATTEMPTS after ten failures within five minutes, for the account and for the address.
+    """
+    person = await sign_in(request, body.username, body.password)
+    issued = await run_in_threadpool(login_token, platform, person, body.label, request.state.correlation_id)
+    return success(request, orjson.dumps(token_read(*issued)))
 
 
 @router.get("/me", dependencies=permits("self:read"), responses=answers(UserRead))

@@ -79,7 +79,8 @@ _TEXTS = {
     416: "The range lies outside of the content.",
     422: "The Idempotency-Key was used for another request.",
     428: "`If-Match` is required.",
-    429: "Too many calls, or the calls that the token is good for are used up; `code` says which.",
+    429: "More calls or attempts than allowed, or more than the token is good for; `code` says which.",
+    431: "More or larger headers than allowed.",
     503: "A dependency does not answer; `retryable` is true.",
 }
 

@@ -56,8 +56,9 @@ def api(port: int) -> list[str]:
         "--port",
         str(port),
     ]
-    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header"]
-    return [*command, "--timeout-graceful-shutdown", "5"]
+    command += ["--loop", "uvloop", "--http", "api.protocol:GuardedHttp", "--no-access-log", "--no-server-header"]
+    # The API itself decides whose X-Forwarded-For it believes (setting trusted_proxies); the server believes nobody.
+    return [*command, "--no-proxy-headers", "--timeout-graceful-shutdown", "5"]
 
 
 def deploy() -> list[str]:

@@ -53,6 +53,7 @@ async def requests(
     status: str | None = None,
     state: str | None = None,
     transition: str | None = None,
+    requester_id: str | None = None,
 ) -> Page:
     """`status` is the request's own; `state` is that of the version it moves."""
     where = Conditions()
@@ -62,4 +63,5 @@ async def requests(
     where.add("r.status = %(status)s", status=status)
     where.add("v.state = %(state)s", state=state)
     where.add("r.transition = %(transition)s", transition=transition)
+    where.add("r.requester_id = %(requester_id)s", requester_id=requester_id)
     return await read_page(pool, _LISTING, where, page)

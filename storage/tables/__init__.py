@@ -5,6 +5,7 @@ from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, policies, requests
+from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
 
@@ -27,6 +28,7 @@ __all__ = [
     "models",
     "policies",
     "requests",
+    "sign_in_limits",
     "suites",
     "tokens",
     "users",

@@ -46,6 +46,7 @@ requests = Table(
     ),
     Index("transition_requests_version_id_id_ix", "version_id", "id"),
     Index("transition_requests_model_id_id_ix", "model_id", "id"),
+    Index("transition_requests_requester_id_id_ix", "requester_id", "id"),
     Index("transition_requests_undecided_ix", "updated_at", postgresql_where=sql(_UNDECIDED)),
     Index(
         "transition_requests_one_moves_a_version",

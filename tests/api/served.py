@@ -15,6 +15,7 @@ import httpx
 import uvicorn
 
 from api.app import create_app
+from api.protocol import GuardedHttp
 from governance.access.principal import Principal
 from storage.composition import now
 from tests.api.described import Description
@@ -24,6 +25,8 @@ from tests.governance.operations.situations import query
 
 MIB = 1024 * 1024
 UPLOAD_LIMIT = 3 * MIB
+# Off unless a test asks for them: one address and a few people make all calls of the suite.
+NO_LIMITS = {"sign_in_failures": 1_000_000, "sign_in_cpu_percent": 0, "rate_per_principal": 0, "rate_per_address": 0}
 
 
 class ServedApi:
@@ -65,6 +68,13 @@ class ServedApi:
         self._clients[person.name] = self.with_token(token)
         return self._clients[person.name]
 
+    def session(self, name: str) -> str:
+        """What the cookie of a browser holds in which this person is signed in."""
+        with self.registry.unit() as uow:
+            found = uow.people.named(name)
+        assert found is not None
+        return self.registry.token(found.id, kind="session")[0]
+
     def with_token(self, token: str) -> httpx.Client:
         return self._client({"Authorization": f"Bearer {token}"})
 
@@ -94,7 +104,8 @@ class ServedApi:
         """Rows by table, and files of the artifact store; entries on their way into the audit log counted once."""
         names = query(
             self.registry,
-            "select tablename from pg_tables where schemaname = 'public' and tablename <> 'audit_head'",
+            """select tablename from pg_tables
+               where schemaname = 'public' and tablename not in ('audit_head', 'sign_in_limits')""",
         )
         union = " union all ".join(f"select '{name}', count(*) from {name}" for (name,) in names)
         counts = {str(name): int(count) for name, count in query(self.registry, union)}
@@ -136,7 +147,7 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert (body["success"], body["data"]) == (False, None)
     assert body["error"]["code"] == code, body
     assert body["error"]["message"]
-    assert body["error"]["retryable"] is (status == 503)
+    assert body["error"]["retryable"] is (status in (429, 503))
     error: dict[str, Any] = body["error"]
     return error
 
@@ -144,13 +155,22 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 @contextmanager
 def served(database_url: str, home: Path, *, sequence_audit: bool = False, **settings: Any) -> Iterator[ServedApi]:
     """A uvicorn with uvloop and httptools, as `gatehouse up` runs it, in a thread; ended and joined in the end."""
-    with opened_registry(database_url, home, upload_limit=UPLOAD_LIMIT, **settings) as registry:
+    chosen = {"upload_limit": UPLOAD_LIMIT, **NO_LIMITS, **settings}
+    with opened_registry(database_url, home, **chosen) as registry:
         registry.at = now()
         app = create_app(registry.platform, sequence_audit=sequence_audit)
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=True, lifespan="on")
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http=GuardedHttp,
+                log_config=None,
+                access_log=True,
+                lifespan="on",
+                proxy_headers=False,
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="uvicorn")
         thread.start()

@@ -143,7 +143,7 @@ def test_the_browser_is_told_to_ask_nobody_else(api: ServedApi) -> None:
     assert not re.search(r"https?:|\*", policy)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1", "/api/v1/nothing", "/docs/assets/../../app.py", "/redoc"])
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1", "/api/v1/nothing", "/docs/assets/../../app.py", "/redoc"])
 def test_unknown_addresses_answer_in_the_envelope(api: ServedApi, path: str) -> None:
     answer = api.anonymous.get(path)
     assert answer.status_code == 404

@@ -1,0 +1,42 @@
+"""The list of one's requests, and the page of one request."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from api.deps import Caller, PoolDep, permits
+from api.pages.page_route import PageRoute
+from api.pages.rendering import page
+from api.pages.story import story_of
+from governance.access.reach import reach_of
+from storage.queries import requests
+from storage.queries.pages import PageRequest
+from storage.queries.run_page import run_page
+from storage.queries.visibility import HISTORY
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_PAGE = 20
+
+
+@router.get("/", dependencies=permits("self:read"), response_class=HTMLResponse)
+async def home(
+    request: Request, caller: Caller, pool: PoolDep, after: Annotated[str | None, Query(max_length=100)] = None
+) -> Response:
+    """The caller's own requests, newest first; none for who may not read any."""
+    if not reach_of(caller, *HISTORY):
+        return page(request, "home.html", requests=[], total=0, more=False, older=None, first=True)
+    found = await requests.requests(pool, caller, PageRequest(size=_PAGE, token=after), requester_id=caller.id)
+    return page(
+        request, "home.html", requests=json.loads(found.items), total=found.total, more=found.more,
+        older=found.next_token, first=after is None,
+    )  # fmt: skip
+
+
+@router.get("/runs/{request_id}", dependencies=permits("model:read", "provenance:read"), response_class=HTMLResponse)
+async def run(request_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
+    """The story of one request: what is asked, what the gates say, from what evidence, and what came of it."""
+    return page(request, "run.html", story=story_of(await run_page(pool, caller, request_id)))
