@@ -21,6 +21,7 @@ from api.routes import PUBLIC, ROUTERS
 from api.signing_in import SignInGate
 from storage.audit_log.running import sequencer_of
 from storage.composition import Platform, now
+from storage.queries.people import KnownCallers
 
 log = logging.getLogger("gatehouse.api")
 
@@ -62,6 +63,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         )
         await pool.open()
         app.state.pool = pool
+        app.state.callers = KnownCallers()
         stop = threading.Event()
         sequencer = threading.Thread(
             target=sequencer_of(platform).run, args=(stop,), name="audit-sequencer", daemon=True

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request
 from psycopg_pool import AsyncConnectionPool
 
-from api.credentials import token_of
+from api.credentials import GROUP_CONTEXT, WORKSPACE, token_of
 from api.external_sign_in import principal_of_jwt
 from governance.access.decisions import decide
 from governance.access.principal import Principal
@@ -16,7 +16,6 @@ from governance.errors import AuthenticationFailed, CallsExhausted, Forbidden, I
 from governance.operations.calls import Call, IdempotencyKey
 from storage.composition import Platform, new_id, now
 from storage.credentials import token_mac
-from storage.queries import people
 from storage.queries.pages import PageRequest
 from storage.queries.registry import is_id
 
@@ -36,15 +35,7 @@ PlatformDep = Annotated[Platform, Depends(platform_of)]
 PoolDep = Annotated[AsyncConnectionPool, Depends(pool_of)]
 
 
-async def current_principal(
-    request: Request,
-    group: Annotated[
-        str | None, Header(alias="X-Group-Context", description="Act for this one of your groups only.")
-    ] = None,
-    workspace: Annotated[
-        str | None, Header(alias="X-Workspace-Id", description="See what belongs to your workspace only.")
-    ] = None,
-) -> Principal:
+async def current_principal(request: Request) -> Principal:
     """The caller. Every route has this dependency or stands in the list of public ones; a test insists."""
     state = request.app.state  # not as dependencies of their own, which cost more than the lookup of the token
     token, kinds = token_of(request)
@@ -52,7 +43,7 @@ async def current_principal(
     if token.count(".") == 2 and state.platform.settings.oidc_issuer:  # a JWT; our own tokens have no dots
         found = await principal_of_jwt(state.platform, state.pool, token)
     else:
-        found = await people.principal(state.pool, token_mac(token, state.platform.token_key), kinds)
+        found = await state.callers.find(state.pool, token_mac(token, state.platform.token_key), kinds)
     if found is None:
         raise AuthenticationFailed("This token is unknown, expired or revoked.")
     state.principal_limit.count(found.id)
@@ -61,6 +52,7 @@ async def current_principal(
         raise CallsExhausted(
             "The calls that this token is good for are used up; sign in again.", details={"callsRemaining": 0}
         )
+    group, workspace = request.headers.get(GROUP_CONTEXT), request.headers.get(WORKSPACE)
     if group is not None or workspace is not None:
         found = found.narrowed_to(group=group, workspace=workspace)
         request.state.principal = found

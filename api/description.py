@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.credentials import SCHEMES
+from api.credentials import NARROWING, SCHEMES
 from api.schemas.base import refusals
 
 _INVENTED = "HTTPValidationError"
@@ -31,6 +31,7 @@ class DescribedApi(FastAPI):
                     if (method.upper(), path) not in self.public:
                         operation["security"] = [{name: []} for name in SCHEMES]
                         always |= {403}
+                        operation.setdefault("parameters", []).extend(NARROWING)
                     _add_refusals(responses, always)
             described["components"]["securitySchemes"] = SCHEMES
             for name in (_INVENTED, "ValidationError"):

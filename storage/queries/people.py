@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -20,19 +21,20 @@ _COLUMNS = """u.id::text, u.name, u.kind, u.owner_id::text, u.roles, u.groups, u
     u.access_epoch"""
 
 # One statement finds the caller and spends a call of a token that is counted. A counted token without calls left is
-# found with `calls_left` 0 and nothing spent. An owner who is gone takes their service accounts along.
-_PRINCIPAL = f"""
+# found with nothing spent. An owner who is gone takes their service accounts along.
+_CALLER = """
     with spent as (
         update tokens set calls_left = calls_left - 1
         where mac = %(mac)s and calls_left > 0 and revoked_at is null and expires_at > now() and kind = any(%(kinds)s)
         returning calls_left
     )
-    select {_COLUMNS}, t.id::text as token_id, t.kind as token_kind, t.scopes, t.calls_left as calls_before,
-        (select calls_left from spent) as calls_after
+    select t.id, u.access_epoch, t.calls_left, (select calls_left from spent)
     from tokens t join users u on u.id = t.user_id
     where t.mac = %(mac)s and t.revoked_at is null and t.expires_at > now() and u.active and t.kind = any(%(kinds)s)
         and (u.owner_id is null or exists (select 1 from users o where o.id = u.owner_id and o.active))
 """
+_BEHIND_TOKEN = f"""select {_COLUMNS}, t.id::text as token_id, t.kind as token_kind, t.scopes
+    from tokens t join users u on u.id = t.user_id where t.id = %s"""
 _BY_ID = f"""select {_COLUMNS} from users u where u.id = %s and u.active
     and (u.owner_id is null or exists (select 1 from users o where o.id = u.owner_id and o.active))"""
 _GIVE_BACK = "update tokens set calls_left = calls_left + 1 where id = %s and calls_left < calls_allowed"
@@ -51,20 +53,44 @@ _USERS = Listing(USER, "users u", "u.id")
 _TOKENS = Listing(_TOKEN, "tokens t", "t.id")
 
 
-async def principal(pool: AsyncConnectionPool, mac: bytes, kinds: Sequence[str]) -> Principal | None:
-    """The caller behind a token of one of `kinds`; `calls_remaining` is -1 when its calls are used up."""
-    async with pool.connection() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
-        await cursor.execute(_PRINCIPAL, {"mac": mac, "kinds": list(kinds)})
+class KnownCallers:
+    """Callers by token and permission epoch, so that the facts behind a token are read once for each of its epochs.
+
+    Whether the token and its user are good is asked with every call; a change of access makes a new epoch.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._known: dict[tuple[Any, int], Principal] = {}
+        self._most = most
+
+    async def find(self, pool: AsyncConnectionPool, mac: bytes, kinds: Sequence[str]) -> Principal | None:
+        """The caller behind a token of one of `kinds`; `calls_remaining` is -1 when its calls are used up."""
+        async with pool.connection() as connection:
+            cursor = await connection.execute(_CALLER, {"mac": mac, "kinds": list(kinds)})
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            token_id, epoch, before, after = row
+            known = self._known.get((token_id, epoch))
+            if known is None:
+                known = await _behind(connection, token_id)
+                if len(self._known) >= self._most:
+                    self._known.clear()
+                self._known[(token_id, known.epoch)] = known
+        if before is None:
+            return known
+        return replace(known, calls_remaining=-1 if after is None else after)
+
+
+async def _behind(connection: AsyncConnection[Any], token_id: Any) -> Principal:
+    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute(_BEHIND_TOKEN, (token_id,))
         row: Any = await cursor.fetchone()
-    if row is None:
-        return None
-    remaining = None if row.calls_before is None else (-1 if row.calls_after is None else row.calls_after)
     return replace(
         principal_of(row),
         token_id=row.token_id,
         token_kind=row.token_kind,
         scopes=frozenset(row.scopes) if row.scopes is not None else None,
-        calls_remaining=remaining,
     )
 
 

@@ -6,7 +6,6 @@ the caller's reach covers. Nothing else is read, counted or searched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,13 +34,28 @@ DATASET = ("dataset:read",)
 TRAFFIC = ("model:read", "deployment:read")
 
 
-def visible(principal: Principal | None, permissions: Sequence[str], column: str) -> Visible:
+def visible(principal: Principal | None, permissions: tuple[str, ...], column: str) -> Visible:
     """Raises Forbidden when the caller has none of the permissions anywhere.
 
     None stands for the answer to a write that was allowed: whoever may write something is shown what they wrote.
     """
     if principal is None:
         return Visible(column, "true")
+    key = (principal.access_key, permissions, column)
+    known = _known.get(key)
+    if known is None:
+        known = _visible(principal, permissions, column)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = known
+    return known
+
+
+_MOST_KNOWN = 10_000
+_known: dict[tuple[object, ...], Visible] = {}
+
+
+def _visible(principal: Principal, permissions: tuple[str, ...], column: str) -> Visible:
     reaches = reach_of(principal, *permissions)
     if not reaches:
         raise Forbidden(
