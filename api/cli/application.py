@@ -166,6 +166,29 @@ def list_(home: HomeOption = None, api_url: ApiUrlOption = None, as_json: JsonOp
 
 
 @token.command()
+def create(
+    label: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="A permission, e.g. model:read; several times for several.")
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="How long it lives.", show_default=False)] = None,
+    calls: Annotated[
+        int | None, typer.Option("--calls", min=1, help="How many calls it is good for.", show_default=False)
+    ] = None,
+    user_id: Annotated[
+        str | None, typer.Option("--for", metavar="ID", help="A service account of yours.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Make an API key and print it. It is shown once."""
+    with explained():
+        from api.cli.signing_in import create_token
+
+        print(create_token(home, api_url, label, scopes=scope, days=days, calls=calls, user_id=user_id))
+
+
+@token.command()
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id, from `gatehouse token list`.")],
     home: HomeOption = None,

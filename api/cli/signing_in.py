@@ -46,8 +46,10 @@ def who_am_i(home: Path | None, api_url: str | None, as_json: bool) -> None:
         print(json.dumps(me, indent=2))
         return
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in me.items():
-        table.add_row(_words(name), ", ".join(value) if isinstance(value, list) else str(value))
+    for name, value in {**me, **me["attributes"]}.items():
+        if not isinstance(value, dict):
+            shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+            table.add_row(_words(name), shown)
     table.add_row("Signed in at", api.api_url)
     Console().print(table, highlight=False, markup=False)
 
@@ -69,6 +71,22 @@ def list_tokens(home: Path | None, api_url: str | None, as_json: bool) -> None:
             here = "in use here" if token["id"] == used else ""
             table.add_row(token["id"], token["label"], token["createdAt"], token["expiresAt"], here)
     Console().print(table, highlight=False, markup=False)
+
+
+def create_token(
+    home: Path | None,
+    api_url: str | None,
+    label: str,
+    *,
+    scopes: list[str] | None,
+    days: int | None,
+    calls: int | None,
+    user_id: str | None,
+) -> str:
+    """A new API key. It is shown here and nowhere else."""
+    body = {"label": label, "scopes": scopes or None, "expiresInDays": days, "calls": calls, "userId": user_id}
+    made: dict[str, str] = ApiCalls(home, api_url).signed_in("POST", "/tokens", json=body)
+    return made["token"]
 
 
 def revoke_token(home: Path | None, api_url: str | None, token_id: str) -> None:

@@ -101,6 +101,10 @@ def test_password_tokens_and_logout(signing_in: TrustingApi, with_password: str,
     assert own.token not in repr(own)
     (theirs,) = {token["id"] for token in tokens} - {own.token_id}
     shell.run("token", "revoke", theirs)
+    key = shell.run("token", "create", "ci", "--scope", "model:read", "--calls", "3", "--days", "2").strip()
+    (made,) = [token for token in shell.json("token", "list") if token["label"] == "ci"]
+    assert (made["kind"], made["scopes"], made["callsAllowed"]) == ("api_key", ["model:read"], 3)
+    assert signing_in.me(key)["name"] == with_password
     assert "unknown, expired or revoked" in other.run("whoami", code=1)
     other.run("logout")
 
