@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
 
-from api import docs, errors
+from api import dashboard, docs, errors
 from api.description import DescribedApi
 from api.envelope import failure
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
@@ -39,6 +39,7 @@ def _operation_id(route: APIRoute) -> str:
 
 def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     """`sequence_audit`: run the audit log's sequencer in this process; one of all processes leads."""
+    guarded = dashboard.Dashboard(platform)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +59,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         )
         await pool.open()
         app.state.pool = pool
+        guarded.open()
         stop = threading.Event()
         sequencer = threading.Thread(
             target=sequencer_of(platform).run, args=(stop,), name="audit-sequencer", daemon=True
@@ -70,6 +72,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
             stop.set()
             if sequence_audit:
                 sequencer.join(timeout=5)
+            await guarded.close()
             await pool.close()
             platform.close()
 
@@ -86,6 +89,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     docs.mount(app)
+    dashboard.mount(app, guarded)
     errors.register(app)
     app.add_exception_handler(BodyTooLarge, _too_large)
     app.add_middleware(CallContext)

@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fixtures.registry",
     "tests.fixtures.stage",
     "tests.fixtures.platform",
+    "tests.fixtures.dashboard",
 ]
 
 
