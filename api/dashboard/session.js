@@ -1,6 +1,9 @@
 // When the session has ended, the pages of the dashboard sit still. This takes people to the sign-in page and back.
 (() => {
+  let leaving = false // several calls fail at once; going twice would abort the first
   const leave = () => {
+    if (leaving) return
+    leaving = true
     const here = location.pathname + location.search
     location.assign('/sign-in?next=' + encodeURIComponent(here))
   }

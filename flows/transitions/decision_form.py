@@ -57,7 +57,7 @@ def description(request: TransitionRequest, evidence: Evidence, api_url: str) ->
     what = request.transition.value.replace("_", " ")
     return (
         f"**May {_code(model['group'])} / {_code(model['name'])} {_code(version['version'])} pass “{what}”?**\n\n"
-        f"Your decision is about exactly the evidence `{evidence.digest}`. "
+        f"Your decision is about exactly the evidence that begins with `{evidence.digest[:19]}`. "
         f"[Read the whole request]({api_url.rstrip('/')}/runs/{request.id}) before you decide."
     )
 
