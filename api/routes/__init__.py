@@ -49,5 +49,6 @@ PUBLIC = frozenset(
         ("GET", "/openapi.json"),
         ("GET", "/docs"),
         ("GET", "/docs/start.js"),
+        ("GET", "/dashboard"),  # leads to the guarded part (`api.dashboard`), which asks for a session itself
     }
 )

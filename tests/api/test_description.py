@@ -53,9 +53,9 @@ def test_nothing_is_served_beside_the_routers_but_the_description(tmp_path_facto
         if method != "HEAD"
     }
     mounts = {route.path for route in app.routes if isinstance(route, Mount)}
-    assert beside == {("GET", path) for path in ("/openapi.json", "/docs", "/docs/start.js")}
+    assert beside == {("GET", path) for path in ("/openapi.json", "/docs", "/docs/start.js", "/dashboard")}
     assert beside <= PUBLIC
-    assert mounts == {"/docs/assets"}
+    assert mounts == {"/docs/assets", "/dashboard"}
 
 
 def test_every_operation_is_described(api: ServedApi) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from governance.people import Principal
 from governance.requests import RequestStatus, TransitionRequest
+from tests.faults.stage import eventually
 from tests.fixtures.dashboard import GuardedDashboard
 
 
@@ -52,6 +53,25 @@ def test_what_changed_meanwhile_is_not_approved(guarded: GuardedDashboard) -> No
     assert "changed" in said["details"]["reason"]
     with registry.unit() as uow:
         assert uow.approvals.of_request(request.id) == ()
+
+
+def test_where_more_people_are_needed_the_run_shows_who_has_decided(guarded: GuardedDashboard) -> None:
+    request = guarded.waiting(risk_tier="Medium")
+    status, said = resume(guarded, guarded.registry.grace, request, decision="approve")
+    assert (status, said["status"]) == (201, "ACCEPT")
+    eventually("the second suspension", lambda: _forms(guarded, request) == 2 and guarded.parked(request.id))
+    now = guarded.request(request.id)
+    assert now.evidence_digest == request.evidence_digest
+    status, said = resume(guarded, guarded.registry.alan, request, decision="approve")
+    assert (status, said["status"]) == (201, "ACCEPT")
+    assert guarded.settled(request.id).status is RequestStatus.APPLIED
+
+
+def _forms(guarded: GuardedDashboard, request: TransitionRequest) -> int:
+    """How often the run has asked."""
+    with guarded.stage.orchestrator() as prefect:
+        found = prefect.post(f"flow_runs/{request.flow_run_id}/input/filter", json={"prefix": "suspended-"}).json()
+    return sum(each["key"].endswith("-schema") for each in found)
 
 
 def test_a_run_of_nobodys_request(guarded: GuardedDashboard) -> None:
