@@ -21,7 +21,7 @@ log = logging.getLogger("gatehouse.dashboard")
 
 WINDOW_SECONDS = 60.0
 OF_A_PERSON = 60
-OF_NOBODY = 10
+OF_NOBODY = 30
 
 
 @dataclass
