@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -13,7 +13,7 @@ import pytest
 from api.dashboard.session import COOKIE
 from governance.people import Principal
 from governance.requests import RequestStatus, TransitionRequest
-from tests.fixtures.dashboard import GuardedDashboard
+from tests.fixtures.dashboard import GuardedDashboard, in_a_loop_of_its_own
 
 # Requests that only refused calls are about serve all tests here; `still_waits` says that none of them was decided.
 _WAITING: list[TransitionRequest] = []
@@ -154,7 +154,7 @@ def test_the_port_of_the_prefect_server_answers_nobody_without_its_secret(
 def test_no_websocket_is_opened(guarded: GuardedDashboard, path: str) -> None:
     people: list[Principal | None] = [None, guarded.registry.grace, guarded.registry.admin]
     before = len(guarded.refusals())
-    statuses = [asyncio.run(_knock(guarded, person, path)) for person in people]
+    statuses = [in_a_loop_of_its_own(partial(_knock, guarded, person, path)) for person in people]
     assert statuses == [403] * 3
     actors = [event["actor"]["name"] for event in new_refusals(guarded, before)]
     assert actors[-2:] == ["grace", "root"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 from api.dashboard.refusals import OF_A_PERSON, OF_NOBODY, Refusals
 from governance.operations.refusals import Attempt
+from tests.fixtures.dashboard import in_a_loop_of_its_own
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.operations.situations import query
 
@@ -30,7 +30,7 @@ def test_a_flood_becomes_one_entry_that_counts(registry_under_test: RegistryUnde
             await refusals.note(registry.grace, attempt, "c")
         await refusals.close()
 
-    asyncio.run(flood())
+    in_a_loop_of_its_own(flood)
     events = recorded(registry)
     for actor, allowance in (("anonymous", OF_NOBODY), (registry.grace.id, OF_A_PERSON)):
         own = [event for event in events if event["actor"]["id"] == actor]
