@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
 
-from api import docs, errors
+from api import dashboard, docs, errors
 from api.description import DescribedApi
 from api.envelope import failure
 from api.limits import PrincipalLimit, RequestLimits
@@ -42,6 +42,7 @@ def _operation_id(route: APIRoute) -> str:
 
 def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     """`sequence_audit`: run the audit log's sequencer in this process; one of all processes leads."""
+    guarded = dashboard.Dashboard(platform)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,6 +65,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         await pool.open()
         app.state.pool = pool
         app.state.callers = KnownCallers()
+        guarded.open()
         stop = threading.Event()
         sequencer = threading.Thread(
             target=sequencer_of(platform).run, args=(stop,), name="audit-sequencer", daemon=True
@@ -76,6 +78,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
             stop.set()
             if sequence_audit:
                 sequencer.join(timeout=5)
+            await guarded.close()
             await pool.close()
             platform.close()
 
@@ -93,6 +96,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     docs.mount(app)
+    dashboard.mount(app, guarded)
     errors.register(app)
     app.add_exception_handler(BodyTooLarge, _too_large)
     app.add_middleware(RequestLimits, settings=platform.settings)

@@ -43,6 +43,13 @@ def open_and_launch(platform: Platform, call: Call, command: OpenRequest) -> tup
         ) from error
 
 
+def gather_again(platform: Platform, call: Call, request_id: str) -> None:
+    """After a decision about evidence that is out of date: the run looks again, and shows what is there now."""
+    with platform.new_unit() as uow:
+        request = uow.requests.get(request_id)
+    wake_until_heard(platform, call, request, seconds=0)
+
+
 def wake_until_heard(platform: Platform, call: Call, request: TransitionRequest, *, seconds: float = 5.0) -> None:
     """Wake the run after a decision; try again while it is on its way into suspension.
 

@@ -63,7 +63,7 @@ class Approval:
     request_id: str
     approver_id: str
     approver_name: str
-    decision: str  # "approve" | "reject"
+    decision: str  # "approve" | "reject" | "request_changes"
     comment: str
     evidence_digest: str
     at: datetime

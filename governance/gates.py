@@ -76,5 +76,11 @@ def decide(results: Sequence[GateResult]) -> Decision:
     return Decision("denied", _reasons([result for result in blocking if result not in undecided]))
 
 
+def changes_requested(results: Sequence[GateResult]) -> bool:
+    """Is the one thing that blocks that people ask for changes, and nobody rejects it outright?"""
+    failed = [result for result in results if result.verdict.outcome != "passed"]
+    return bool(failed) and all(result.verdict.facts.get("changesRequested") is True for result in failed)
+
+
 def _reasons(results: Sequence[GateResult]) -> tuple[str, ...]:
     return tuple(f"{result.title} {reason}" for result in results for reason in result.verdict.reasons)

@@ -100,7 +100,7 @@ class Platform:
 
     @cached_property
     def launcher(self) -> Launcher:
-        return PrefectLauncher(self.settings.prefect_api_url)
+        return PrefectLauncher(self.settings.prefect_api_url, self.settings.prefect_auth)
 
     @cached_property
     def oidc(self) -> OidcProvider:

@@ -12,13 +12,21 @@ import httpx
 
 from governance.errors import DependencyUnavailable
 from governance.lifecycle import TRANSITIONS, TransitionName
+from storage.prefect_server import basic
+
+# What the form of a suspended run takes (`flows.transitions.decision_form`). It is in nobody's way: decisions are read
+# from our tables alone. Should anything ever read it, this is the answer that lets nothing through.
+WAKING = {"decision": "reject", "comment": "Woken by Gatehouse; the decisions of people are in its own records."}
 
 
 class PrefectLauncher:
     """One run for one (request, attempt), by Prefect's idempotency key. Thread-safe."""
 
-    def __init__(self, api_url: str, *, timeout_seconds: float = 10.0) -> None:
-        self._client = httpx.Client(base_url=api_url.rstrip("/") + "/", timeout=timeout_seconds, trust_env=False)
+    def __init__(self, api_url: str, auth: str = "", *, timeout_seconds: float = 10.0) -> None:
+        """`auth`: "name:password" of the server."""
+        self._client = httpx.Client(
+            base_url=api_url.rstrip("/") + "/", auth=basic(auth), timeout=timeout_seconds, trust_env=False
+        )
         self._deployments: dict[str, str] = {}
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
@@ -52,7 +60,7 @@ class PrefectLauncher:
         return self._deployments[name]
 
     def wake(self, flow_run_id: str) -> bool:
-        answer = self._call("POST", f"flow_runs/{flow_run_id}/resume", json={})
+        answer = self._call("POST", f"flow_runs/{flow_run_id}/resume", json={"run_input": WAKING})
         if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
             return False
         _expect_success(answer)
@@ -71,7 +79,7 @@ class PrefectLauncher:
 
     def healthy(self) -> bool:
         try:
-            return self._client.get("health", timeout=2.0).is_success
+            return self._client.get("admin/version", timeout=2.0).is_success  # unlike health, it asks for the secret
         except httpx.HTTPError:
             return False
 

@@ -29,6 +29,7 @@ class Settings:
     home: Path
     database_url: str = field(default="", repr=False)  # postgresql://…; empty: the embedded server of `home`
     prefect_api_url: str = ""
+    prefect_auth: str = field(default="", repr=False)  # "name:password" of the Prefect server
     api_url: str = "http://127.0.0.1:8000"
     dashboard_url: str = ""  # where people open the Prefect dashboard
     work_pool: str = "gatehouse"

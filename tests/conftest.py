@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.fixtures.stage",
     "tests.fixtures.platform",
     "tests.fixtures.oidc_provider",  # after the platform, which it imports
+    "tests.fixtures.dashboard",
 ]
 
 

@@ -88,6 +88,7 @@ def demo(
     """Start the platform and take real models through their whole life."""
     with explained():
         from api.cli.demo import run
+        from api.cli.demo.prefect_runs import PrefectRuns
         from api.cli.running import bring_up
         from storage.platform_processes.home import read_admin_token
 
@@ -97,6 +98,7 @@ def demo(
             settings.api_url,
             settings.dashboard_url,
             admin_token,
+            PrefectRuns(settings.prefect_api_url, settings.prefect_auth),
             console=Console(),
             as_json=as_json,
             state_file=settings.home / "demo.json",

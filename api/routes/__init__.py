@@ -69,5 +69,6 @@ PUBLIC = frozenset(
         ("GET", "/static/{name}"),
         ("GET", "/sign-in"),
         ("POST", "/sign-in"),
+        ("GET", "/dashboard"),  # leads to the guarded part (`api.dashboard`), which asks for a session itself
     }
 )

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
-from api.requesting import dashboard_link, request_path, wake_until_heard
+from api.requesting import dashboard_link, gather_again, request_path, wake_until_heard
 from api.schemas.base import answers
 from api.schemas.governing import Decide, RequestRead, RequestSummary, Withdraw
 from governance.errors import ApprovalInvalidated
@@ -79,7 +79,7 @@ async def decide(
     pool: PoolDep,
     background: BackgroundTasks,
 ) -> Response:
-    """Approve or reject exactly the evidence with this digest.
+    """Approve, reject or ask for changes to exactly the evidence with this digest.
 
     409 APPROVAL_INVALIDATED when anything changed since the evidence was frozen; `details.difference` shows what,
     and the evidence is gathered again. 403 SELF_APPROVAL for the requester.
@@ -98,7 +98,7 @@ async def decide(
         )
     except ApprovalInvalidated as refusal:
         if refusal.details.get("difference"):
-            await run_in_threadpool(_gather_again, platform, made, found)
+            await run_in_threadpool(gather_again, platform, made, found)
         raise
     answer = success(
         request,
@@ -110,12 +110,6 @@ async def decide(
     background.add_task(wake_until_heard, platform, made, decided)
     answer.background = background
     return answer
-
-
-def _gather_again(platform: Platform, call: Call, request_id: str) -> None:
-    with platform.new_unit() as uow:
-        request = uow.requests.get(request_id)
-    wake_until_heard(platform, call, request, seconds=0)
 
 
 @router.post(

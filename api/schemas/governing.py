@@ -17,7 +17,7 @@ class TransitionCreate(Body):
 
 
 class Decide(Body):
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "reject", "request_changes"]
     evidence_digest: str = Field(
         description="The digest of the evidence that was read; the decision binds to it.",
         examples=["sha256:" + "0" * 64],
@@ -41,7 +41,7 @@ class GateRead(Read):
 class ApprovalRead(Read):
     id: str
     approver: str
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "reject", "request_changes"]
     comment: str
     evidence_digest: str
     counts: bool = Field(description="False when the evidence has changed since.")

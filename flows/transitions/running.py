@@ -1,23 +1,22 @@
 """The walk that every transition takes: gather, judge, wait for people, settle.
 
 A run may be killed at any point and may be repeated from the top: nothing but `settle` moves a version, and `settle`
-checks everything again under locks. A resume of a suspended run, by whomever, makes it walk again; only decisions in
-our own table approve anything.
+checks everything again under locks. A resume of a suspended run, by whomever and whatever it says, makes it walk again;
+only decisions in our own table approve anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
-from uuid import uuid4
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
-from prefect.flow_runs import asuspend_flow_run
 from prefect.states import Completed
 
 from flows.runtime import platform
 from flows.transitions import story, tasks
+from flows.transitions.decision_form import suspend_with_form
 from governance.evaluations import Evaluation
 from governance.evidence import Case, Evidence
 from governance.gates import GateResult, applicable, decide
@@ -70,7 +69,7 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
             settling.park, parts.new_unit(), parts.system_call(correlation), request.id, evidence
         )
         if status not in (RequestStatus.WITHDRAWN, RequestStatus.DENIED) and decision.outcome == "waiting":
-            await asuspend_flow_run(key=str(uuid4()))  # ends this process; resuming starts from the top
+            await suspend_with_form(request, evidence, parts.settings.api_url)  # ends this process
     evaluations: list[Evaluation] = []
     if request.transition is TransitionName.EVALUATE and all(r.verdict.outcome == "passed" for r in results):
         evaluations = await _evaluate(request, evidence)

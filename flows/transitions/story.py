@@ -205,8 +205,8 @@ def _how_to_decide(request: TransitionRequest, evidence: Evidence, api_url: str)
     address = f"{api_url}/api/v1/transition-requests/{request.id}/approvals"
     return (
         "## How to decide\n\n"
-        "Approve or reject exactly this evidence, with your own token. *Resume* on this page only wakes the run: it "
-        "approves nothing. Anything that changes from here on voids the decisions.\n\n"
+        "Press *Resume* on the page of this run and fill in the form: it records your decision about exactly this "
+        "evidence. Anything that changes from here on voids the decisions. A program decides with a token:\n\n"
         "```\n"
         f"curl -X POST {address} \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'

@@ -35,7 +35,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "policy": ("read", "update"),
     "group": _CRUD,
     "user": _CRUD,
-    "dashboard": ("read",),
+    "dashboard": ("use",),  # not one of those that `*:read` gives: it shows every group's runs
     "self": ("read", "manage"),
 }
 

@@ -10,7 +10,7 @@ from governance.canonical import difference, digest_of
 from governance.deployments import TrafficPlan
 from governance.evaluations import Evaluation
 from governance.evidence import Case, Evidence
-from governance.gates import Decision, GateResult, decide, evaluate_all
+from governance.gates import Decision, GateResult, changes_requested, decide, evaluate_all
 from governance.lifecycle import COMPANION_EDGES, TRANSITIONS, Transition, TransitionName, VersionState, plan
 from governance.models import ModelVersion
 from governance.operations.calls import Call
@@ -136,13 +136,15 @@ def settle(
             changes = difference(dict(evidence.subject), current)
             return Settlement("changed", request.status, {"difference": changes})
         results = evaluate_all(uow.policies.active(), case_of(uow, call, request, evidence))
-        decision = _elsewhere(version, transition) or decide(results)
+        elsewhere = _elsewhere(version, transition)
+        decision = elsewhere or decide(results)
         if decision.outcome == "waiting":
             return Settlement("waiting", request.status, {"reasons": list(decision.reasons)})
         status: RequestStatus
         outcome: dict[str, Any]
         if decision.outcome == "denied":
-            status, outcome = RequestStatus.DENIED, {"name": "Denied", "reasons": list(decision.reasons)}
+            name = "ChangesRequested" if elsewhere is None and changes_requested(results) else "Denied"
+            status, outcome = RequestStatus.DENIED, {"name": name, "reasons": list(decision.reasons)}
             for queued in uow.evaluations.of_request(request.id):
                 uow.evaluations.fail(queued.id, "; ".join(decision.reasons), call.at)
         else:

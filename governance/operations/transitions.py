@@ -25,6 +25,12 @@ from governance.operations.calls import READING, Call
 from governance.ports import UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
 
+_RECORDED_AS = {
+    "approve": "request:approved",
+    "reject": "request:rejected",
+    "request_changes": "request:changes:requested",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
@@ -137,14 +143,18 @@ def decide(
 ) -> TransitionRequest:
     """Record one person's decision about exactly the evidence with `evidence_digest`.
 
+    decision: "approve", "reject", or "request_changes", which refuses too, saying what has to be done; both refusals
+    need a comment.
+
     Raises RequestClosed, Forbidden, SelfApproval, Conflict (nothing to decide yet), ApprovalInvalidated (the evidence
     is not what the digest names any more; `details.difference` says what changed), NotFound, InvalidInput.
     """
-    if decision not in ("approve", "reject"):
-        raise InvalidInput("decision is 'approve' or 'reject'.", details={"field": "decision"})
+    if decision not in _RECORDED_AS:
+        raise InvalidInput("decision is 'approve', 'reject' or 'request_changes'.", details={"field": "decision"})
     comment = checked_text("comment", comment, limit=2_000).strip()
-    if decision == "reject" and not comment:
-        raise InvalidInput("A rejection needs a comment that says why.", details={"field": "comment"})
+    if decision != "approve" and not comment:
+        what = "A rejection" if decision == "reject" else "A request for changes"
+        raise InvalidInput(f"{what} needs a comment that says why.", details={"field": "comment"})
     with uow:
         request = _seen(uow, call, request_id)
         if call.repeated(uow):
@@ -175,7 +185,7 @@ def decide(
         call.remember(uow, approval.id)
         uow.audit(
             call.event(
-                "request:approved" if decision == "approve" else "request:rejected",
+                _RECORDED_AS[decision],
                 "request",
                 request.id,
                 after={"decision": decision, "comment": comment, "groups": list(person.groups)},

@@ -14,9 +14,14 @@ from governance.policies.samples import sample_approval, sample_case
 from governance.verdicts import Failed, Passed, Unknown, Verdict
 
 
+def _said(veto: Approval) -> str:
+    what = "rejected it" if veto.decision == "reject" else "asks for changes"
+    return f"{veto.approver_name} {what}: {veto.comment}"
+
+
 @dataclass(frozen=True)
 class ApprovalsByRiskTier(Policy):
-    """Quorum by risk tier. One rejection refuses; too few approvals is Unknown, so the run waits."""
+    """Quorum by risk tier. One refusal or request for changes refuses; too few approvals is Unknown: the run waits."""
 
     name: ClassVar[str] = "approvals"
     title: ClassVar[str] = "Have enough people approved exactly this?"
@@ -28,9 +33,10 @@ class ApprovalsByRiskTier(Policy):
     def judge(self, case: Case) -> Verdict:
         needed, groups_needed = self.quorum[case.risk_tier], self.minimum_groups[case.risk_tier]
         counted = [a for a in case.approvals if self._counts(a, case)]
-        vetoes = [a for a in counted if a.decision == "reject"]
+        vetoes = [a for a in counted if a.decision != "approve"]
         if vetoes:
-            return Failed(tuple(f"{a.approver_name} rejected it: {a.comment}" for a in vetoes))
+            rejected = any(a.decision == "reject" for a in vetoes)
+            return Failed(tuple(map(_said, vetoes)), facts={} if rejected else {"changesRequested": True})
         people = {a.approver_id: a for a in counted if a.decision == "approve"}
         groups = {group for a in people.values() for group in a.groups}
         names = ", ".join(sorted(a.approver_name for a in people.values())) or "nobody"
@@ -76,6 +82,7 @@ class ApprovalsByRiskTier(Policy):
                 case("Medium", three[0]),
                 case("High", ("grace", "risk"), ("alan", "risk"), ("barbara", "risk")),
                 case("Low", three[0], decision="reject"),
+                case("Low", three[0], decision="request_changes"),
                 sample_case(ask, approvals=(sample_approval(stale, "grace"),)),
             ),
         )

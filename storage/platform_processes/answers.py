@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 
+from storage.prefect_server import basic
+
 _TIMEOUT_SECONDS = 5.0
 
 # Three of Prefect's heartbeat intervals (30 s), after which its server too takes a worker for lost.
@@ -20,14 +22,15 @@ def api_answers(url: str) -> bool:
     return answer is not None and answer.is_success
 
 
-def prefect_answers(api_url: str) -> bool:
-    answer = _call("GET", f"{api_url}/health")
+def prefect_answers(api_url: str, auth: str) -> bool:
+    """The server, to whoever knows `auth`: its health alone is told to everybody."""
+    answer = _call("GET", f"{api_url}/admin/version", auth=auth)
     return answer is not None and answer.is_success
 
 
-def worker_serves(api_url: str, pool: str, name: str, since: float) -> bool:
+def worker_serves(api_url: str, auth: str, pool: str, name: str, since: float) -> bool:
     """Whether worker `name` reported to the Prefect server lately and after `since` (Unix time, s)."""
-    answer = _call("POST", f"{api_url}/work_pools/{pool}/workers/filter", {})
+    answer = _call("POST", f"{api_url}/work_pools/{pool}/workers/filter", {}, auth=auth)
     if answer is None or not answer.is_success:
         return False
     newest = max(
@@ -55,9 +58,9 @@ def worker_name() -> str:
     return socket.gethostname() or "localhost"
 
 
-def _call(method: str, url: str, body: object = None) -> httpx.Response | None:
+def _call(method: str, url: str, body: object = None, *, auth: str = "") -> httpx.Response | None:
     try:
-        with httpx.Client(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
+        with httpx.Client(auth=basic(auth), trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
             return client.request(method, url, json=body)
     except httpx.HTTPError:
         return None

@@ -23,6 +23,7 @@ from storage.platform_processes import commands, detached
 from storage.platform_processes.environment import ROOT
 from storage.platform_processes.errors import AbandonedError, PlatformError
 from storage.platform_processes.home import log_file, registration_file, write_private
+from storage.prefect_server import basic
 
 _DEPLOY_SECONDS = 300.0
 _PAGE = 200
@@ -34,6 +35,7 @@ class Registration:
 
     home: Path
     prefect_api_url: str
+    prefect_auth: str = field(repr=False)
     pool: str
     pool_type: str
     environment: Mapping[str, str] = field(repr=False)
@@ -42,7 +44,7 @@ class Registration:
     def ensure(self, abandoned: threading.Event) -> bool:
         """True when something had to be registered. Raises PlatformError, AbandonedError."""
         digest = self._digest()
-        with httpx.Client(base_url=self.prefect_api_url, trust_env=False, timeout=30.0) as client:
+        with self._client() as client:
             try:
                 self._ensure_pool(client)
                 if self._recorded() == digest and self._declared() <= self._registered(client):
@@ -52,6 +54,9 @@ class Registration:
         self._deploy(abandoned)
         write_private(registration_file(self.home), json.dumps({"digest": digest}) + "\n")
         return True
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.prefect_api_url, auth=basic(self.prefect_auth), trust_env=False, timeout=30.0)
 
     def _digest(self) -> str:
         """Of all that the server keeps about deployments: their declaration, the pool, the code and its

@@ -109,11 +109,13 @@ def _look_at(name: str, home: Path, runtime: Runtime | None) -> PartStatus:
 
 def _answers(name: str, record: Record, runtime: Runtime) -> bool:
     if name == "prefect":
-        return answers.prefect_answers(runtime.prefect_api_url)
+        return answers.prefect_answers(runtime.prefect_api_url, runtime.prefect_auth)
     if name == "api":
         return answers.api_answers(f"http://{commands.HOST}:{runtime.api_port}")
     since = record.created or 0.0
-    return answers.worker_serves(runtime.prefect_api_url, runtime.work_pool, answers.worker_name(), since)
+    return answers.worker_serves(
+        runtime.prefect_api_url, runtime.prefect_auth, runtime.work_pool, answers.worker_name(), since
+    )
 
 
 def _foreign(runtime: Runtime) -> PartStatus:

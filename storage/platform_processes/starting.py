@@ -110,11 +110,14 @@ class _Start:
     def _decide(self, remembered: Runtime | None, api_port: int, opened: databases.Databases) -> Runtime:
         prefect_port = self._prefect_port(remembered)
         prefect_api_url = prefect_server.api_url(prefect_port)
+        api_url = f"http://{commands.HOST}:{api_port}"
         return Runtime(
             database_url=opened.gatehouse,
             prefect_api_url=prefect_api_url,
-            api_url=f"http://{commands.HOST}:{api_port}",
-            dashboard_url=prefect_api_url.removesuffix("/api"),
+            prefect_auth=(remembered.prefect_auth if remembered else "") or prefect_server.new_auth(),
+            api_url=api_url,
+            dashboard_url=(self._wish.environment.get("GATEHOUSE_API_URL") or api_url).rstrip("/")
+            + prefect_server.UI_BASE,
             work_pool=self._settings.work_pool,
             worker=self._wish.worker or self._settings.worker,
             postgres=opened.server,
@@ -145,6 +148,7 @@ class _Start:
             registration = Registration(
                 home=self._home,
                 prefect_api_url=runtime.prefect_api_url,
+                prefect_auth=runtime.prefect_auth,
                 pool=runtime.work_pool,
                 pool_type=commands.WARM_POOL_TYPE if runtime.worker == "warm" else commands.STOCK_POOL_TYPE,
                 environment={**self._environment, **self._prefect_client(runtime)},
@@ -193,16 +197,21 @@ class _Start:
 
     def _prefect_client(self, runtime: Runtime) -> dict[str, str]:
         directory = places.prefect_directory(self._home)
-        return prefect_server.client_environment(home=directory, port=runtime.prefect_port)
+        return prefect_server.client_environment(home=directory, port=runtime.prefect_port, auth=runtime.prefect_auth)
 
     def _prefect_part(self, runtime: Runtime) -> Part:
         own = prefect_server.server_environment(
             home=places.prefect_directory(self._home),
             port=runtime.prefect_port,
+            auth=runtime.prefect_auth,
             database_url=runtime.prefect_database_url,
         )
         command = prefect_server.server_command(runtime.prefect_port)
-        return self._part("prefect", command, own, [], lambda _: answers.prefect_answers(runtime.prefect_api_url))
+
+        def ready(_: Record) -> bool:
+            return answers.prefect_answers(runtime.prefect_api_url, runtime.prefect_auth)
+
+        return self._part("prefect", command, own, [], ready)
 
     def _worker_part(self, runtime: Runtime) -> Part:
         name, pool, limit = answers.worker_name(), runtime.work_pool, self._settings.worker_limit
@@ -213,14 +222,17 @@ class _Start:
         own = {**self._prefect_client(runtime), **ONE_THREAD_EACH}
 
         def ready(record: Record) -> bool:
-            return answers.worker_serves(runtime.prefect_api_url, pool, name, record.created or 0.0)
+            return answers.worker_serves(
+                runtime.prefect_api_url, runtime.prefect_auth, pool, name, record.created or 0.0
+            )
 
         # The public addresses are read anew by every run's process, so a change of them needs no restart here.
         return self._part("worker", command, own, [runtime.database_url], ready)
 
     def _api_part(self, runtime: Runtime) -> Part:
         url = f"http://{commands.HOST}:{runtime.api_port}"
-        depends_on = [runtime.database_url, runtime.prefect_api_url, runtime.api_url, runtime.dashboard_url]
+        depends_on = [runtime.database_url, runtime.prefect_api_url, runtime.prefect_auth]
+        depends_on += [runtime.api_url, runtime.dashboard_url]
         return self._part("api", commands.api(runtime.api_port), {}, depends_on, lambda _: answers.api_answers(url))
 
 

@@ -72,7 +72,7 @@ approvals = Table(
         ["request_id", "requester_id"], ["transition_requests.id", "transition_requests.requester_id"]
     ),
     CheckConstraint("approver_id <> requester_id", name="not_by_the_requester"),
-    CheckConstraint("decision in ('approve', 'reject')", name="decision"),
+    CheckConstraint("decision in ('approve', 'reject', 'request_changes')", name="decision"),
 )
 
 policies = Table(

@@ -36,6 +36,9 @@ def api_routes() -> list[APIRoute]:
     return [route for route in routes if isinstance(route, APIRoute)]
 
 
+_BESIDE = ("/docs", "/openapi", "/dashboard")  # no routes of ours; the next test lists them
+
+
 def test_every_route_knows_its_caller_or_is_public_on_purpose() -> None:
     unguarded = {
         (method, route.path)
@@ -43,7 +46,7 @@ def test_every_route_knows_its_caller_or_is_public_on_purpose() -> None:
         for method in route.methods or ()
         if current_principal not in dependencies(route.dependant)
     }
-    assert unguarded == {(method, path) for method, path in PUBLIC if not path.startswith(("/docs", "/openapi"))}
+    assert unguarded == {(method, path) for method, path in PUBLIC if not path.startswith(_BESIDE)}
 
 
 def test_nothing_is_served_beside_the_routers_but_the_description(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -56,9 +59,9 @@ def test_nothing_is_served_beside_the_routers_but_the_description(tmp_path_facto
         if method != "HEAD"
     }
     mounts = {route.path for route in app.routes if isinstance(route, Mount)}
-    assert beside == {("GET", path) for path in ("/openapi.json", "/docs", "/docs/start.js")}
+    assert beside == {("GET", path) for path in ("/openapi.json", "/docs", "/docs/start.js", "/dashboard")}
     assert beside <= PUBLIC
-    assert mounts == {"/docs/assets"}
+    assert mounts == {"/docs/assets", "/dashboard"}
 
 
 def test_every_operation_is_described(api: ServedApi) -> None:

@@ -29,7 +29,7 @@ from storage.platform_processes import commands
 from storage.platform_processes.environment import ONE_THREAD_EACH, base
 from storage.platform_processes.home import prefect_directory
 from storage.postgres_server import running
-from storage.prefect_server import client_environment
+from storage.prefect_server import basic, client_environment
 from storage.settings import Settings
 from tests.benchmarks.machine import load_average
 from tests.benchmarks.results import Findings, Goal, spread
@@ -237,7 +237,7 @@ def _opened(settings: Settings, token: str) -> Iterator[Workplace]:
     stage = Stage(settings.home, 0, server, registry, settings.home / "no-crash-is-planned")
     with (
         httpx.Client(base_url=settings.api_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as api,
-        httpx.Client(base_url=settings.prefect_api_url + "/", timeout=60) as prefect,
+        httpx.Client(base_url=settings.prefect_api_url + "/", auth=basic(settings.prefect_auth), timeout=60) as prefect,
         psycopg.connect(settings.database_url, autocommit=True) as database,
     ):
         yield Workplace(stage, api, prefect, database, settings.work_pool)
@@ -250,7 +250,7 @@ def stock_worker(settings: Settings) -> Iterator[None]:
     port = httpx.URL(settings.prefect_api_url).port or 0
     environment = {
         **base(os.environ, settings.home),
-        **client_environment(home=prefect_directory(settings.home), port=port),
+        **client_environment(home=prefect_directory(settings.home), port=port, auth=settings.prefect_auth),
         **ONE_THREAD_EACH,
         "PREFECT_WORKER_QUERY_SECONDS": str(STOCK_POLL_SECONDS),
     }
@@ -259,7 +259,7 @@ def stock_worker(settings: Settings) -> Iterator[None]:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     asked = f"{settings.prefect_api_url}/work_pools/{STOCK_POOL}/workers/filter"
     try:
-        eventually("the stock worker's start", lambda: _has_worker(asked))
+        eventually("the stock worker's start", lambda: _has_worker(asked, settings.prefect_auth))
         yield
     finally:
         process.terminate()
@@ -270,6 +270,6 @@ def stock_worker(settings: Settings) -> Iterator[None]:
             process.wait()
 
 
-def _has_worker(asked: str) -> bool:
-    answer = httpx.post(asked, json={})
+def _has_worker(asked: str, auth: str) -> bool:
+    answer = httpx.post(asked, json={}, auth=basic(auth))
     return answer.is_success and bool(answer.json())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from api.sessions import SESSION_COOKIE
+from governance.access.principal import Principal
+from tests.fixtures.dashboard import GuardedDashboard
 
 # No page may look anything up outside, and the browser itself should not try either.
 QUIET = (
@@ -34,9 +38,31 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+OpenAs = Callable[[Principal], Page]
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that notes which addresses it asks for (`page.asked`)."""
-    opened = browser.new_page(viewport={"width": 1400, "height": 1200})
-    yield opened
-    opened.close()
+def open_as(browser: Browser, guarded: GuardedDashboard) -> Iterator[OpenAs]:
+    """A page of the dashboard's origin, in a browser in which this person is signed in."""
+    opened: list[BrowserContext] = []
+
+    def open_page(person: Principal) -> Page:
+        context = browser.new_context(base_url=guarded.url, viewport={"width": 1400, "height": 1200})
+        opened.append(context)
+        context.add_cookies(
+            [
+                {
+                    "name": SESSION_COOKIE,
+                    "value": guarded.session(person),
+                    "url": guarded.url.replace("http://", "https://"),  # only there may a cookie be called __Host-
+                    "secure": True,
+                    "httpOnly": True,
+                    "sameSite": "Lax",
+                }
+            ]
+        )
+        return context.new_page()
+
+    yield open_page
+    for context in opened:
+        context.close()

@@ -28,10 +28,10 @@ class Candidate:
     version: str
 
 
-def candidate(stage: Stage, before: str) -> Candidate:
+def candidate(stage: Stage, before: str, *, risk_tier: str = "Low") -> Candidate:
     registry = stage.registry
     registry.at = stage.platform.system_call().at
-    model_id = registry.model()
+    model_id = registry.model(risk_tier=risk_tier)
     _add_suite(registry, model_id)
     for version, steps in (("1.0.0", STEPS), ("2.0.0", STEPS[: STEPS.index(before)])):
         registry.version(model_id, version, weights=onnx_model())
@@ -84,6 +84,6 @@ def _take(stage: Stage, request: TransitionRequest) -> None:
             _measured["it"] = run_evaluation(stage.platform, queued, evidence)
         results = [replace(_measured["it"], id=queued.id, version_id=queued.version_id, suite_id=queued.suite_id)]
     if request.transition.startswith("approve"):
-        registry.approve(request, registry.grace, evidence=evidence)
+        registry.approve(request, registry.grace, registry.alan, evidence=evidence)
     settled = registry.settle(request, evidence, evaluations=results)
     assert settled.status is RequestStatus.APPLIED, settled.outcome

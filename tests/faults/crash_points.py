@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import event
 
 from flows.runtime import platform
-from flows.transitions import running, story, tasks
+from flows.transitions import decision_form, story, tasks
 from governance.operations import settling
 
 _seen = 0
@@ -35,7 +35,8 @@ def warm_up() -> None:
         (settling, "park"),
         (settling, "settle"),
         (story, "publish"),
-        (running, "asuspend_flow_run"),
+        (decision_form, "save_form"),
+        (decision_form, "asuspend_flow_run"),
     ):
         setattr(module, name, _around(name, getattr(module, name)))
     for task in (tasks.gather, tasks.gate, tasks.settle):

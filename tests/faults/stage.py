@@ -26,12 +26,13 @@ from storage.audit_log.running import signing_key_of
 from storage.composition import Platform, now
 from storage.migrations import upgrade
 from storage.postgres_server import PostgresServer, ensure_database, start
-from storage.prefect_server import api_url, client_environment, server_command, server_environment
+from storage.prefect_server import api_url, basic, client_environment, server_command, server_environment
 from storage.settings import Settings, write_runtime
 from tests.fixtures.registry import RegistryUnderTest
 
 ROOT = Path(__file__).parents[2]
 POOL = "stage"
+AUTH = "stage:the secret of its Prefect server"
 
 
 def eventually(what: str, condition: Callable[[], Any], *, seconds: float = 180.0) -> Any:
@@ -64,6 +65,11 @@ class Stage:
     def prefect(self) -> str:
         return api_url(self.prefect_port)
 
+    def orchestrator(self) -> httpx.Client:
+        """The Prefect server, for somebody who has its secret."""
+        settings = self.platform.settings
+        return httpx.Client(base_url=settings.prefect_api_url + "/", auth=basic(settings.prefect_auth), timeout=30)
+
     # -- parts
 
     def start_postgres(self) -> None:
@@ -71,7 +77,9 @@ class Stage:
 
     def start_prefect(self) -> None:
         database = self.postgres.url("prefect")
-        environment = server_environment(home=self.home / "prefect", port=self.prefect_port, database_url=database)
+        environment = server_environment(
+            home=self.home / "prefect", port=self.prefect_port, auth=AUTH, database_url=database
+        )
         self._start("prefect", server_command(self.prefect_port), environment)
         eventually("the Prefect server's start", lambda: httpx.get(f"{self.prefect}/health").is_success)
 
@@ -86,7 +94,7 @@ class Stage:
             drain_seconds=1.0,
         )
         environment = {
-            **client_environment(home=self.home / "prefect", port=self.prefect_port),
+            **client_environment(home=self.home / "prefect", port=self.prefect_port, auth=AUTH),
             "GATEHOUSE_HOME": str(self.home),
             "GATEHOUSE_CRASH_CONTROL": str(self.control),
             "OPENBLAS_NUM_THREADS": "1",
@@ -129,7 +137,7 @@ class Stage:
 
     def register(self) -> None:
         """The deployments of prefect.yaml, on this stage's pool, without their schedules."""
-        with httpx.Client(base_url=self.prefect + "/", timeout=30) as client:
+        with self.orchestrator() as client:
             for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
                 flow = client.post("flows/", json={"name": entry["name"]}).raise_for_status().json()
                 body = {
@@ -203,7 +211,9 @@ def standing_stage(home: Path, port: int) -> Iterator[Stage]:
     for name in ("gatehouse", "prefect"):
         ensure_database(postgres.url("postgres"), name)
     url = postgres.url("gatehouse")
-    write_runtime(home, {"database_url": url, "prefect_api_url": api_url(port), "work_pool": POOL})
+    write_runtime(
+        home, {"database_url": url, "prefect_api_url": api_url(port), "prefect_auth": AUTH, "work_pool": POOL}
+    )
     platform = Platform(Settings.load({"GATEHOUSE_HOME": str(home)}))
     stage: Stage | None = None
     try:
@@ -212,7 +222,9 @@ def standing_stage(home: Path, port: int) -> Iterator[Stage]:
         stage = Stage(home, port, postgres, RegistryUnderTest(platform, at=now()), home / "crash.json")
         stage.start_prefect()
         stage.start_worker()
-        eventually("the work pool", lambda: httpx.get(f"{api_url(port)}/work_pools/{POOL}").is_success)
+        eventually(
+            "the work pool", lambda: httpx.get(f"{api_url(port)}/work_pools/{POOL}", auth=basic(AUTH)).is_success
+        )
         stage.register()
         yield stage
     finally:

@@ -6,7 +6,6 @@ import os
 import signal
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from governance.errors import DependencyUnavailable
@@ -25,6 +24,13 @@ def read(stage: Stage, request: TransitionRequest) -> TransitionRequest:
 def run_state(stage: Stage, request: TransitionRequest) -> str | None:
     run = read(stage, request).flow_run_id
     return stage.platform.launcher.state(run) if run else None
+
+
+def force(stage: Stage, request: TransitionRequest, state: dict[str, str]) -> None:
+    """As somebody with the secret of the Prefect server could."""
+    with stage.orchestrator() as prefect:
+        body = {"state": state, "force": True}
+        prefect.post(f"flow_runs/{request.flow_run_id}/set_state", json=body).raise_for_status()
 
 
 def parked(stage: Stage) -> TransitionRequest:
@@ -68,8 +74,11 @@ def test_a_request_is_kept_while_the_orchestrator_is_away_and_launched_later(sta
 
 def test_a_bare_resume_approves_nothing(stage: Stage) -> None:
     request = parked(stage)
-    answer = httpx.post(f"{stage.prefect}/flow_runs/{request.flow_run_id}/resume", json={"run_input": {}})
-    assert answer.json()["status"] == "ACCEPT"
+    path = f"flow_runs/{request.flow_run_id}/resume"
+    with stage.orchestrator() as prefect:
+        assert prefect.post(path, json={"run_input": {}}).json()["status"] == "REJECT", "the form asks for a decision"
+        said = {"decision": "approve", "comment": "I have the secret of this server."}
+        assert prefect.post(path, json={"run_input": said}).json()["status"] == "ACCEPT"
     eventually(
         "the second suspension",
         lambda: _runs_begun(stage, request) == 2 and run_state(stage, request) == "PAUSED",
@@ -81,10 +90,7 @@ def test_a_bare_resume_approves_nothing(stage: Stage) -> None:
 
 def test_a_forced_state_moves_nothing(stage: Stage) -> None:
     request = parked(stage)
-    httpx.post(
-        f"{stage.prefect}/flow_runs/{request.flow_run_id}/set_state",
-        json={"state": {"type": "COMPLETED", "name": "Promoted"}, "force": True},
-    ).raise_for_status()
+    force(stage, request, {"type": "COMPLETED", "name": "Promoted"})
     assert read(stage, request).status is RequestStatus.AWAITING_APPROVAL
     with stage.platform.new_unit() as uow:
         assert uow.versions.by_id(request.version_id).state == "staging"
@@ -92,10 +98,7 @@ def test_a_forced_state_moves_nothing(stage: Stage) -> None:
 
 def test_a_cancelled_run_leaves_the_request_for_people(stage: Stage) -> None:
     request = parked(stage)
-    httpx.post(
-        f"{stage.prefect}/flow_runs/{request.flow_run_id}/set_state",
-        json={"state": {"type": "CANCELLED"}, "force": True},
-    ).raise_for_status()
+    force(stage, request, {"type": "CANCELLED"})
     done = reconcile(
         stage.platform.new_unit, stage.platform.launcher, stage.platform.system_call(), orphan_after=timedelta(0)
     )
@@ -108,10 +111,12 @@ def test_a_withdrawn_request_ends_its_run(stage: Stage) -> None:
     withdraw(stage.registry.unit(), stage.registry.call(stage.registry.dev), request.id, "not needed any more")
     assert stage.platform.launcher.wake(request.flow_run_id or "")
     eventually("the end of the run", lambda: run_state(stage, request) == "COMPLETED")
-    run = httpx.get(f"{stage.prefect}/flow_runs/{request.flow_run_id}").json()
+    with stage.orchestrator() as prefect:
+        run = prefect.get(f"flow_runs/{request.flow_run_id}").json()
     assert run["state_name"] == "Withdrawn"
 
 
 def _runs_begun(stage: Stage, request: TransitionRequest) -> int:
-    states = httpx.get(f"{stage.prefect}/flow_run_states/", params={"flow_run_id": request.flow_run_id or ""}).json()
+    with stage.orchestrator() as prefect:
+        states = prefect.get("flow_run_states/", params={"flow_run_id": request.flow_run_id or ""}).json()
     return sum(state["type"] == "RUNNING" for state in states)

@@ -28,8 +28,8 @@ class Orchestrator:
         if self.broken:
             return self.broken, {"detail": "broken"}
         match method, path.strip("/").split("/"):
-            case "GET", ["api", "health"]:
-                return 200, True
+            case "GET", ["api", "admin", "version"]:
+                return 200, "3.8.8"
             case "GET", ["api", "deployments", "name", _, name]:
                 found = self.deployments.get(name)
                 return (200, {"id": found}) if found else (404, {})

@@ -28,6 +28,7 @@ def run(
     api_url: str,
     dashboard_url: str,
     admin_token: str,
+    runs: PrefectRuns,
     *,
     console: Console,
     as_json: bool,
@@ -38,11 +39,11 @@ def run(
 
     `state_file` keeps the names and passwords of the demo's people for the next run; without it, and when it
     was lost, a run creates people of its own. `as_json` prints one JSON document and nothing else. `patience`:
-    seconds without a usable answer after which the platform counts as gone.
+    seconds without a usable answer after which the platform counts as gone. `runs` is closed in the end.
     """
     begun = time.monotonic()
     story = Story(face_for(console, as_json=as_json))
-    wire, runs = Wire(api_url, patience=patience), PrefectRuns(dashboard_url)
+    wire = Wire(api_url, patience=patience)
     demo = Demo(wire, runs, story, admin_token, state_file)
     trouble: str | None = None
     try:

@@ -192,12 +192,12 @@ class Journey:
             step.table = difference_rows(difference)
 
     def resume_without_approval(self, request: Json, runs: PrefectRuns) -> Json:
-        """Resume the flow run past us: it looks again, finds no approval and waits on.
+        """Resume the flow run past us, saying "approve": it looks again, finds no approval and waits on.
 
         The request as it is then; people can still decide about it when this step did not go as expected.
         """
         expected = "the request still waits, with no approval"
-        with suppress(Broken), self._step("somebody presses Resume in Prefect", expected) as step:
+        with suppress(Broken), self._step("somebody resumes the run in Prefect, past us", expected) as step:
             step.request_id, run = request["id"], str(request["flowRunId"])
             before, state = self._parked(step, runs, run), self.state()
             said = runs.resume(run)

@@ -8,6 +8,7 @@ import json
 from rich.console import Console
 
 from api.cli.demo import run
+from api.cli.demo.prefect_runs import PrefectRuns
 from tests.api.cli.demo_server import Asked, Reply, data, error, serving
 
 NOBODY = "http://127.0.0.1:9"  # the discard port
@@ -16,7 +17,8 @@ NOBODY = "http://127.0.0.1:9"  # the discard port
 def told(address: str, *, as_json: bool) -> tuple[int, str]:
     out = io.StringIO()
     console = Console(file=out, width=80)
-    return run(address, address, "token", console=console, as_json=as_json, patience=0.1), out.getvalue()
+    runs = PrefectRuns(address, "")
+    return run(address, address, "token", runs, console=console, as_json=as_json, patience=0.1), out.getvalue()
 
 
 def test_nobody_answers() -> None:

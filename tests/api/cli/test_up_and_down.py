@@ -16,6 +16,7 @@ import pytest
 
 from storage.platform_processes.records import is_alive
 from storage.postgres_server import PostgresServer
+from storage.prefect_server import basic
 from tests.fixtures.platform import (
     GATEHOUSE,
     PARTS,
@@ -142,7 +143,8 @@ def test_status_for_programs(platform: RunningPlatform) -> None:
         assert part["healthy"] is True
         assert part["memoryMb"] > 1
         assert part["since"].endswith("Z")
-    assert httpx.get(status["dashboardUrl"]).is_success
+    assert status["dashboardUrl"] == f"{status['apiUrl']}/dashboard"
+    assert platform.runtime["prefect_auth"] not in done.stdout
 
 
 def test_the_administrators_token_and_password_work(platform: RunningPlatform) -> None:
@@ -161,22 +163,27 @@ def test_what_was_lost_is_made_again(platform: RunningPlatform) -> None:
     """A token that is not valid (any more), and a deployment that the orchestrator does not have."""
     lost = platform.admin_token
     (platform.home / "admin-token").write_text("ghs_nobody-knows-this-one\n")
-    server = platform.runtime["prefect_api_url"]
-    before = _deployments(server)
+    before = _deployments(platform)
     assert {"submit", "promote-production", "reconcile", "retire"} <= set(before)
-    assert httpx.delete(f"{server}/deployments/{before['retire']['id']}").is_success
+    with _prefect(platform) as prefect:
+        assert prefect.delete(f"/deployments/{before['retire']['id']}").is_success
 
     platform.up()
 
     assert platform.admin_token not in (lost, "ghs_nobody-knows-this-one")
     assert _users(platform).status_code == 200
-    after = _deployments(server)
+    after = _deployments(platform)
     assert set(after) == set(before)
     assert {each["work_pool_name"] for each in after.values()} == {platform.runtime["work_pool"]}
 
 
-def _deployments(server: str) -> dict[str, dict[str, str]]:
-    answer = httpx.post(f"{server}/deployments/filter", json={}).raise_for_status()
+def _prefect(platform: RunningPlatform) -> httpx.Client:
+    return httpx.Client(base_url=platform.runtime["prefect_api_url"], auth=basic(platform.runtime["prefect_auth"]))
+
+
+def _deployments(platform: RunningPlatform) -> dict[str, dict[str, str]]:
+    with _prefect(platform) as prefect:
+        answer = prefect.post("/deployments/filter", json={}).raise_for_status()
     return {each["name"]: each for each in answer.json()}
 
 
@@ -191,14 +198,16 @@ def test_secrets_are_in_files_of_their_owner_alone(platform: RunningPlatform) ->
         open_to_others = stat.S_IMODE(path.stat().st_mode) & 0o044
         published = path.suffix == ".vkey"
         of_the_server = path.is_relative_to(platform.home / "postgres")
-        assert not open_to_others or published or of_the_server, path
+        pages = path.is_relative_to(platform.home / "prefect" / "ui")
+        assert not open_to_others or published or of_the_server or pages, path
 
 
 def test_secrets_are_in_no_command_line_log_or_output(platform: RunningPlatform) -> None:
     database = urlsplit(platform.runtime["database_url"]).password
     password = (platform.home / "admin-password").read_text().strip()
-    secrets = [secret for secret in (database, password, platform.admin_token) if secret]
-    assert len(secrets) == 3
+    prefect = platform.runtime["prefect_auth"].partition(":")[2]
+    secrets = [secret for secret in (database, password, prefect, platform.admin_token) if secret]
+    assert len(secrets) == 4
     texts = {
         "output": platform.said,
         "logs": "".join(path.read_text(errors="replace") for path in platform.home.glob("**/*.log*")),

@@ -9,6 +9,9 @@ from uuid import uuid4
 
 import httpx
 
+from storage.prefect_server import basic
+from tests.fixtures.prefect_server import AUTH
+
 SAMPLES = "tests.flows.worker.sample_flows"
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
@@ -29,7 +32,7 @@ class Orchestrator:
     """One Prefect server, spoken to directly."""
 
     def __init__(self, api_url: str) -> None:
-        self._http = httpx.Client(base_url=api_url, timeout=60.0)
+        self._http = httpx.Client(base_url=api_url, auth=basic(AUTH), timeout=60.0)
 
     def close(self) -> None:
         self._http.close()

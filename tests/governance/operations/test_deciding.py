@@ -300,6 +300,30 @@ def test_a_veto_denies_even_beside_a_full_quorum(shared_registry: RegistryUnderT
     assert r.state(request.model_id, "1.0.0") == "staging"
 
 
+@pytest.mark.parametrize(
+    ("decisions", "outcome"),
+    [
+        (("request_changes",), "ChangesRequested"),
+        (("request_changes", "approve", "request_changes"), "ChangesRequested"),
+        (("request_changes", "reject"), "Denied"),
+    ],
+)
+def test_asking_for_changes_refuses_under_its_own_name(
+    shared_registry: RegistryUnderTest, decisions: tuple[str, ...], outcome: str
+) -> None:
+    r = shared_registry
+    request = parked(r)
+    with pytest.raises(InvalidInput, match="request for changes"):
+        vote(r, request, r.grace, "request_changes", comment=" ")
+    for person, decision in zip((r.grace, r.alan, r.edsger), decisions, strict=False):
+        vote(r, request, person, decision, comment="Cite the data.")
+    settlement = r.settle(request)
+    assert (settlement.status, settlement.outcome["name"]) == (RequestStatus.DENIED, outcome)
+    assert "grace asks for changes: Cite the data." in " ".join(settlement.outcome["reasons"])
+    assert "request:changes:requested" in [event.action for event in events(r, request.id)]
+    assert r.state(request.model_id, "1.0.0") == "staging"
+
+
 def test_high_risk_needs_three_from_two_groups(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     request = parked(r, risk_tier="High")
