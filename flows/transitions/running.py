@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from prefect import runtime
+from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.runtime import platform
 from flows.transitions import story, tasks
 from flows.transitions.decision_form import suspend_with_form
+from governance.errors import DependencyUnavailable
 from governance.evaluations import Evaluation
 from governance.evidence import Case, Evidence
 from governance.gates import GateResult, applicable, decide
 from governance.lifecycle import TransitionName
-from governance.operations import settling
+from governance.operations import launching, settling
 from governance.operations.settling import Settlement
 from governance.policies import ActivePolicy
 from governance.requests import RequestStatus, TransitionRequest
@@ -49,6 +50,7 @@ async def carry_out(request_id: str) -> State[None]:
         )
         for _ in range(MOST_ROUNDS):
             if not request.undecided:
+                await _send_back(dict(request.outcome or {}), correlation)
                 return _finished(request.status, dict(request.outcome or {}))
             ended = await _round(request, correlation)
             if ended is not None:
@@ -76,8 +78,26 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
     settlement: Settlement = await tasks.settle(request, evidence, evaluations, correlation)
     if settlement.kind != "settled":
         return None
+    await _send_back(settlement.outcome, correlation)
     await story.publish(request, evidence, results, settlement)
     return _finished(settlement.status, settlement.outcome)
+
+
+async def _send_back(outcome: dict[str, Any], correlation: str) -> None:
+    """Where people asked for changes, start the request that sends the version back; the reconciler tries again."""
+    follow_up = outcome.get("followUp")
+    if follow_up is None:
+        return
+    parts = platform()
+    with parts.new_unit() as uow:
+        request = uow.requests.get(follow_up)
+    if request.status is RequestStatus.OPEN and request.flow_run_id is None:
+        try:
+            await asyncio.to_thread(
+                launching.launch, parts.new_unit, parts.launcher, parts.system_call(correlation), request
+            )
+        except DependencyUnavailable:
+            get_run_logger().warning("request %s is started later", follow_up)
 
 
 async def _judge(request: TransitionRequest, evidence: Evidence, correlation: str) -> tuple[GateResult, ...]:

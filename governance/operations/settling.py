@@ -14,6 +14,7 @@ from governance.gates import Decision, GateResult, changes_requested, decide, ev
 from governance.lifecycle import COMPANION_EDGES, TRANSITIONS, Transition, TransitionName, VersionState, plan
 from governance.models import ModelVersion
 from governance.operations.calls import Call
+from governance.policies.approvals import counting
 from governance.ports import DeploymentTarget, UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
 
@@ -135,16 +136,20 @@ def settle(
         if digest_of(current) != evidence.subject_digest:
             changes = difference(dict(evidence.subject), current)
             return Settlement("changed", request.status, {"difference": changes})
-        results = evaluate_all(uow.policies.active(), case_of(uow, call, request, evidence))
+        case = case_of(uow, call, request, evidence)
+        results = evaluate_all(uow.policies.active(), case)
         elsewhere = _elsewhere(version, transition)
         decision = elsewhere or decide(results)
         if decision.outcome == "waiting":
             return Settlement("waiting", request.status, {"reasons": list(decision.reasons)})
         status: RequestStatus
         outcome: dict[str, Any]
+        follow_up: TransitionRequest | None = None
         if decision.outcome == "denied":
-            name = "ChangesRequested" if elsewhere is None and changes_requested(results) else "Denied"
-            status, outcome = RequestStatus.DENIED, {"name": name, "reasons": list(decision.reasons)}
+            status, outcome = RequestStatus.DENIED, {"name": "Denied", "reasons": list(decision.reasons)}
+            if elsewhere is None and changes_requested(results):
+                follow_up = _sending_back(call, request, case)
+                outcome |= {"name": "ChangesRequested", "followUp": follow_up.id}
             for queued in uow.evaluations.of_request(request.id):
                 uow.evaluations.fail(queued.id, "; ".join(decision.reasons), call.at)
         else:
@@ -169,8 +174,42 @@ def settle(
                 verdicts=[{k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts],
             )
         )
+        if follow_up is not None:
+            uow.requests.add(follow_up)
+            uow.audit(
+                call.event(
+                    "request:opened",
+                    "request",
+                    follow_up.id,
+                    after={"transition": follow_up.transition.value, "versionId": version.id, "status": "open"},
+                    reason=follow_up.reason,
+                    requestedBy=follow_up.requester_id,
+                    followsUp=request.id,
+                )
+            )
         uow.commit()
     return Settlement("settled", status, outcome)
+
+
+def _sending_back(call: Call, request: TransitionRequest, case: Case) -> TransitionRequest:
+    """The request by which whoever asks for changes sends the version back, judged like any other."""
+    asks = next(approval for approval in counting(case) if approval.decision == "request_changes")
+    return TransitionRequest(
+        id=call.new_id(),
+        model_id=request.model_id,
+        version_id=request.version_id,
+        transition=TransitionName.REQUEST_CHANGES,
+        status=RequestStatus.OPEN,
+        requester_id=asks.approver_id,
+        reason=asks.comment,
+        attempt=1,
+        flow_run_id=None,
+        evidence=None,
+        evidence_digest=None,
+        outcome=None,
+        created_at=call.at,
+        updated_at=call.at,
+    )
 
 
 def _lock_versions(

@@ -19,6 +19,21 @@ def _said(veto: Approval) -> str:
     return f"{veto.approver_name} {what}: {veto.comment}"
 
 
+def counting(case: Case) -> list[Approval]:
+    """The decisions about exactly this evidence by people who may decide, and had no part in making it."""
+    return [approval for approval in case.approvals if _counts(approval, case)]
+
+
+def _counts(approval: Approval, case: Case) -> bool:
+    return (
+        approval.active
+        and not REVIEWERS.isdisjoint(approval.roles)
+        and approval.approver_id != case.requester_id
+        and not conflicts(case.involved, approval.approver_id)
+        and approval.evidence_digest == case.evidence.digest
+    )
+
+
 @dataclass(frozen=True)
 class ApprovalsByRiskTier(Policy):
     """Quorum by risk tier. One refusal or request for changes refuses; too few approvals is Unknown: the run waits."""
@@ -32,8 +47,8 @@ class ApprovalsByRiskTier(Policy):
 
     def judge(self, case: Case) -> Verdict:
         needed, groups_needed = self.quorum[case.risk_tier], self.minimum_groups[case.risk_tier]
-        counted = [a for a in case.approvals if self._counts(a, case)]
-        vetoes = [a for a in counted if a.decision != "approve"]
+        counted = counting(case)
+        vetoes = [a for a in counted if a.decision in ("reject", "request_changes")]
         if vetoes:
             rejected = any(a.decision == "reject" for a in vetoes)
             return Failed(tuple(map(_said, vetoes)), facts={} if rejected else {"changesRequested": True})
@@ -52,16 +67,6 @@ class ApprovalsByRiskTier(Policy):
                 facts={"neededGroups": groups_needed, "groups": sorted(groups)},
             )
         return Passed(f"Approved by {names}.", facts={"approvers": sorted(people)})
-
-    @staticmethod
-    def _counts(approval: Approval, case: Case) -> bool:
-        return (
-            approval.active
-            and not REVIEWERS.isdisjoint(approval.roles)
-            and approval.approver_id != case.requester_id
-            and not conflicts(case.involved, approval.approver_id)
-            and approval.evidence_digest == case.evidence.digest
-        )
 
     @classmethod
     def samples(cls) -> tuple[tuple[Case, ...], tuple[Case, ...]]:

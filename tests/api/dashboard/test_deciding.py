@@ -39,6 +39,8 @@ def test_a_request_for_changes_refuses_under_its_own_name(guarded: GuardedDashbo
     assert now.status is RequestStatus.DENIED
     assert dict(now.outcome or {})["name"] == "ChangesRequested"
     assert "alan asks for changes: Cite the data." in str(dict(now.outcome or {})["reasons"])
+    assert guarded.settled(dict(now.outcome or {})["followUp"]).status is RequestStatus.APPLIED
+    assert guarded.registry.state(request.model_id, guarded.version_of(request)) == "changes_requested"
 
 
 def test_what_changed_meanwhile_is_not_approved(guarded: GuardedDashboard) -> None:

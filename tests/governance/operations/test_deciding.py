@@ -322,6 +322,14 @@ def test_asking_for_changes_refuses_under_its_own_name(
     assert "grace asks for changes: Cite the data." in " ".join(settlement.outcome["reasons"])
     assert "request:changes:requested" in [event.action for event in events(r, request.id)]
     assert r.state(request.model_id, "1.0.0") == "staging"
+    assert ("followUp" in settlement.outcome) is (outcome == "ChangesRequested")
+    if outcome == "ChangesRequested":
+        assert r.settle(request).outcome == settlement.outcome, "there is one follow-up, however often it settles"
+        with r.unit() as uow:
+            follow_up = uow.requests.get(settlement.outcome["followUp"])
+        assert (follow_up.requester_id, follow_up.reason) == (r.grace.id, "Cite the data.")
+        assert r.settle(follow_up).status is RequestStatus.APPLIED
+        assert r.state(request.model_id, "1.0.0") == "changes_requested"
 
 
 def test_high_risk_needs_three_from_two_groups(shared_registry: RegistryUnderTest) -> None:
