@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from tests.benchmarks.ground import VERSION, Ground, add_models, prepared_ground
 from tests.benchmarks.http_load import drive, get
 from tests.benchmarks.machine import load_average, metered
 from tests.benchmarks.results import Findings, Goal, spread
-from tests.benchmarks.served_app import CONSTANT_PATH
+from tests.benchmarks.served_app import CONSTANT_PATH, OPEN_PATH
 from tests.benchmarks.telling import Telling
 from tests.faults.stage import eventually
 from tests.fixtures.platform import free_port
@@ -65,6 +66,9 @@ def _measured(telling: Telling, server: Server, models: list[str], token: str, s
             f"{clients} client{'s' if clients > 1 else ''}": _one(server, requests, clients, seconds)
             for clients in (1, 16)
         }
+    telling.phase("what authorization adds")
+    unfiltered = asking(*(f"{OPEN_PATH}/{model}/{VERSION}" for model in spaced))
+    figures["authorization"] = added = _added(server, unfiltered, calls["version by id"], seconds)
     figures["idle server, CPU ms per second"] = _idle(server)
     read, page = figures["version by id"], figures["models, page of 100"]
     searched = figures["models, page of 100, search"]
@@ -78,6 +82,7 @@ def _measured(telling: Telling, server: Server, models: list[str], token: str, s
         [
             Goal("GET version by id, CPU", read["16 clients"]["cpuMs"]["total"], "at most", 1.0, "ms"),
             Goal("GET version by id, p50 at one client", read["1 client"]["ms"]["p50"], "at most", 5.0, "ms"),
+            Goal("authorization of that GET, CPU", added["median"], "at most", 0.2, "ms"),
             Goal("page of 100 of 20,000 models, CPU", page["16 clients"]["cpuMs"]["total"], "at most", 6.0, "ms"),
             Goal("the same with search, CPU", searched["16 clients"]["cpuMs"]["total"], "at most", 6.0, "ms"),
         ],
@@ -94,6 +99,16 @@ def _one(server: Server, requests: list[bytes], clients: int, seconds: float) ->
         "cpuMs": meter.per(len(took)),
         "loadAverage": load_average(),
     }
+
+
+def _added(server: Server, without: list[bytes], with_it: list[bytes], seconds: float) -> dict[str, Any]:
+    """CPU ms a call that the second kind of call costs more, from pairs of windows in turn."""
+    pairs = []
+    drive(server.port, without, clients=16, seconds=seconds / 4)
+    for _ in range(6):
+        first, second = (_one(server, calls, 16, seconds / 2)["cpuMs"]["total"] for calls in (without, with_it))
+        pairs.append(round(second - first, 4))
+    return {"median": round(median(pairs), 4), "pairs": pairs}
 
 
 def _idle(server: Server) -> float:
