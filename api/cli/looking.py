@@ -42,6 +42,7 @@ def _print_for_people(status: PlatformStatus) -> None:
         ("Home", status.home),
         ("API", status.api_url),
         ("Dashboard", status.dashboard_url),
+        ("Admin password", status.admin_password_file),
         ("Admin token", status.admin_token_file),
     ):
         if value is not None:

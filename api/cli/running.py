@@ -28,13 +28,14 @@ def bring_up(home: Path | None, port: int | None, worker: str | None) -> Setting
 
 
 def print_addresses(settings: Settings) -> None:
-    from storage.platform_processes.home import admin_token_file
+    from storage.platform_processes.home import admin_password_file, admin_token_file
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("API", f"{settings.api_url}/docs")
     table.add_row("Dashboard", settings.dashboard_url)
+    table.add_row("Sign in", f"{settings.api_url}/sign-in as admin, password in {admin_password_file(settings.home)}")
     table.add_row("Admin token", str(admin_token_file(settings.home)))
     Console().print(table, highlight=False)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 # 'unsafe-eval': the graph of a run is drawn by code that is made at run time. Everything else stays on this machine.
 HEADERS = {
@@ -45,13 +44,3 @@ def resumed(state: Mapping[str, Any] | None) -> Response:
 
 def elsewhere(location: str) -> Response:
     return RedirectResponse(location, 303, headers=HEADERS)
-
-
-def page(status: int, title: str, text: str) -> Response:
-    """A page of our own, for somebody who opened an address in a browser."""
-    body = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} – Gatehouse</title>'
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:15vh auto;padding:0 1rem}</style></head>"
-        f"<body><h1>{escape(title)}</h1><p>{escape(text)}</p></body></html>"
-    )
-    return HTMLResponse(body, status, headers=HEADERS | ({"retry-after": "2"} if status == 503 else {}))

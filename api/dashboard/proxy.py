@@ -29,6 +29,7 @@ from api.dashboard.paths import PREFIX, Address, canonical, shown
 from api.dashboard.refusals import Refusals
 from api.dashboard.session import dashboard_role, session_principal
 from api.dashboard.upstream import Upstream, UpstreamGone
+from api.pages.rendering import problem
 from governance.access.principal import Principal
 from governance.errors import DependencyUnavailable, GovernanceError
 from governance.operations.refusals import Attempt
@@ -200,7 +201,8 @@ class Dashboard:
     async def _refuse(self, request: Request, principal: Principal | None, reason: str) -> Response:
         await self._note(request, principal, reason)
         if _is_navigation(request):
-            return answers.page(403, "Not here", reason)
+            request.state.principal = principal
+            return problem(request, 403, reason)
         return answers.told(403, reason)
 
     async def _note(self, request: Request, principal: Principal | None, reason: str) -> None:
@@ -259,4 +261,6 @@ def _settings() -> Response:
 
 def _gone(request: Request) -> Response:
     message = "The workflow server does not answer at the moment. Nothing is lost; try again shortly."
-    return answers.page(503, "Not at the moment", message) if _is_navigation(request) else answers.unavailable(message)
+    if _is_navigation(request):
+        return problem(request, 503, message, {"Retry-After": "2"})
+    return answers.unavailable(message)

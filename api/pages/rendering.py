@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from api.pages.forms import form_token
 from api.sessions import session_token
+from governance.access.decisions import decide
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -36,9 +37,10 @@ def page(
     request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
 ) -> HTMLResponse:
     """`values` are what the template names; the caller and the form's token are there for all."""
-    token = session_token(request)
+    token, caller = session_token(request), request.state.principal
     body = _templates.get_template(template).render(
-        caller=request.state.principal,
+        caller=caller,
+        has_dashboard=caller is not None and decide(caller, "dashboard:use").allowed,
         sign_out_token=form_token(request, token) if token else None,
         **values,
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from psycopg_pool import AsyncConnectionPool
 from starlette.responses import HTMLResponse, Response
 
 from api.deps import Caller, PoolDep, permits
 from api.pages.page_route import PageRoute
 from api.pages.rendering import page
 from api.pages.story import story_of
+from governance.access.decisions import decide
+from governance.access.principal import Principal
 from governance.access.reach import reach_of
 from storage.queries import requests
 from storage.queries.pages import PageRequest
@@ -28,12 +31,20 @@ async def home(
 ) -> Response:
     """The caller's own requests, newest first; none for who may not read any."""
     if not reach_of(caller, *HISTORY):
-        return page(request, "home.html", requests=[], total=0, more=False, older=None, first=True)
+        return page(request, "home.html", requests=[], total=0, more=False, older=None, first=True, waiting=None)
     found = await requests.requests(pool, caller, PageRequest(size=_PAGE, token=after), requester_id=caller.id)
     return page(
         request, "home.html", requests=json.loads(found.items), total=found.total, more=found.more,
-        older=found.next_token, first=after is None,
+        older=found.next_token, first=after is None, waiting=await _waiting(pool, caller),
     )  # fmt: skip
+
+
+async def _waiting(pool: AsyncConnectionPool, caller: Principal) -> list[dict[str, Any]] | None:
+    """What somebody has to decide, for those who decide."""
+    if not decide(caller, "dashboard:use").allowed:
+        return None
+    found = await requests.requests(pool, caller, PageRequest(size=_PAGE), status="awaiting_approval")
+    return [item for item in json.loads(found.items) if item["flowRunId"]]
 
 
 @router.get("/runs/{request_id}", dependencies=permits("model:read", "provenance:read"), response_class=HTMLResponse)

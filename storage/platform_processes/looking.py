@@ -14,7 +14,7 @@ import psutil
 from storage import postgres_server
 from storage.platform_processes import answers, commands
 from storage.platform_processes.errors import PlatformError
-from storage.platform_processes.home import admin_token_file
+from storage.platform_processes.home import admin_password_file, admin_token_file
 from storage.platform_processes.memory import proportional_set_size
 from storage.platform_processes.records import Record
 from storage.platform_processes.runtime import Runtime
@@ -64,11 +64,18 @@ class PlatformStatus:
         path = admin_token_file(self.home)
         return path if path.exists() else None
 
+    @property
+    def admin_password_file(self) -> Path | None:
+        """For `/sign-in`, with the name `admin`; it is there until somebody removes it."""
+        path = admin_password_file(self.home)
+        return path if path.exists() else None
+
     def to_json(self) -> dict[str, Any]:
         return {
             "apiUrl": self.api_url,
             "dashboardUrl": self.dashboard_url,
             "adminTokenFile": str(self.admin_token_file) if self.admin_token_file else None,
+            "adminPasswordFile": str(self.admin_password_file) if self.admin_password_file else None,
             "home": str(self.home),
             "processes": {name: part.to_json() for name, part in self.processes.items()},
             "healthy": self.healthy,

@@ -97,7 +97,7 @@ def _print_end(
         say("")
         print_versions(console, demo.versions)
     say("")
-    print_addresses(console, found)
+    print_addresses(console, found, demo.state_file)
     say("")
     if trouble is not None:
         say(trouble, "bold red")

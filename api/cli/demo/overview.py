@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -119,11 +120,12 @@ def print_versions(console: Console, rows: Sequence[VersionRow]) -> None:
     console.print(table)
 
 
-def print_addresses(console: Console, found: Addresses) -> None:
+def print_addresses(console: Console, found: Addresses, state_file: Path | None = None) -> None:
     width = max((len(name) for name, _ in found.runs), default=0)
     lines = [
         f"API docs      {found.docs}",
         f"Dashboard     {found.dashboard}",
+        *([f"Sign in with  names and passwords of {state_file}: ravi approves, dana builds"] if state_file else []),
         "Flow runs:",
         *(f"  {name.ljust(width)}  {address}" for name, address in found.runs),
     ]

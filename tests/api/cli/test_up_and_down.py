@@ -131,7 +131,15 @@ def test_status_for_programs(platform: RunningPlatform) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     status = json.loads(done.stdout)
-    assert set(status) == {"apiUrl", "dashboardUrl", "adminTokenFile", "home", "processes", "healthy"}
+    assert set(status) == {
+        "apiUrl",
+        "dashboardUrl",
+        "adminTokenFile",
+        "adminPasswordFile",
+        "home",
+        "processes",
+        "healthy",
+    }
     assert status["home"] == str(platform.home)
     assert status["adminTokenFile"] == str(platform.home / "admin-token")
     assert status["healthy"] is True
