@@ -70,7 +70,7 @@ class Conditions:
 
     def only(self, visible: Visible) -> None:
         """Nothing that the caller may not see."""
-        self.clauses.append(visible.sql)
+        self.clauses.append(visible.listed)
         self.values |= visible.values
 
     @property

@@ -16,14 +16,20 @@ from governance.errors import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """`sql` is a condition on `column`, the access rule of an asset; `values` are its parameters."""
+    """A condition on `column`, the access rule of an asset, and the values of its parameters."""
 
     column: str
     condition: str
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def listed(self) -> str:
+        """For many assets: the rules are looked through first, and counting needs an index alone."""
+        return f"{self.column} = any(array(select r.id from access_rules r where {self.condition}))"
+
+    @property
     def sql(self) -> str:
+        """For one asset: only its own rule is looked at."""
         return f"{self.column} in (select r.id from access_rules r where {self.condition})"
 
 
