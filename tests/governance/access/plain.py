@@ -131,11 +131,23 @@ def may_read(person: Person, permission: str, rule: AccessRule) -> bool:
     )
 
 
+def may_somewhere(person: Person, permission: str) -> bool:
+    """Is there anything at all that gives it to them in this call?"""
+    if person.scopes is not None and not listed([*person.scopes, "self:read"], permission):
+        return False
+    return _from_lists(person, permission) or any(
+        listed(person.groups[group], permission) for group in person.acting_groups
+    )
+
+
 def _is_given(person: Person, permission: str, rule: AccessRule) -> bool:
     """By a role, a package permission, to everybody, or by a group that the asset is open to."""
-    lists = [EVERYBODY, *(ROLES[role] for role in person.roles), *(PACKAGE_PERMISSIONS[one] for one in person.packages)]
-    if any(listed(patterns, permission) for patterns in lists):
+    if _from_lists(person, permission):
         return True
-    return any(
-        listed(person.groups[group], permission) for group in person.acting_groups & {*rule.owners, *rule.allowed}
-    )
+    readers = {*rule.owners, *rule.allowed}
+    return any(listed(person.groups[group], permission) for group in person.acting_groups & readers)
+
+
+def _from_lists(person: Person, permission: str) -> bool:
+    lists = [EVERYBODY, *(ROLES[role] for role in person.roles), *(PACKAGE_PERMISSIONS[one] for one in person.packages)]
+    return any(listed(patterns, permission) for patterns in lists)
