@@ -62,6 +62,7 @@ def test_lists_decisions_and_documents_agree(principal: Principal, permission: s
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1800)
 @settings(max_examples=60_000)
 @given(principals(), st.sampled_from(READINGS), rules())
 def test_they_agree_about_many(principal: Principal, permission: str, rule: AccessRule) -> None:
