@@ -100,8 +100,9 @@ def _reach(principal: Principal, permission: str) -> Reach:
 
 
 def _granted_by_role(principal: Principal, permission: str) -> bool:
+    """By a role, a package permission or as everybody's: not only by groups, for what belongs to these."""
     policies = decide(principal, permission).policies
-    return any(policy.startswith(("role-", "package-")) for policy in policies)
+    return any(policy.startswith(("role-", "package-")) or policy == "signed-in" for policy in policies)
 
 
 def _reaches_across(principal: Principal, permission: str) -> bool:

@@ -61,6 +61,7 @@ def create_dataset(
     dataset = Dataset(call.new_id(), name, group, kind, checked_sha256("sha256", sha256), size)
     with uow:
         if known := call.repeated(uow):
+            call.may("dataset:create", f"Creating a dataset in {group}", uow.access.of_dataset(known))
             return known
         rule = new_rule(uow, call, group, access or {})
         call.may("dataset:create", f"Creating a dataset in {group}", rule)
@@ -84,10 +85,11 @@ def create_suite(uow: UnitOfWork, call: Call, new: NewSuite) -> str:
     person = call.may("model:evaluate", "Creating an evaluation suite")
     task = checked_suite(new.task_type, list(new.metrics), new.thresholds, new.margin)
     with uow:
-        if known := call.repeated(uow):
-            return known
+        known = call.repeated(uow)
         rule = uow.access.of_model(new.model_id)
         call.may_with("model", new.model_id, rule, "model:evaluate", "Creating an evaluation suite")
+        if known:
+            return known
         data_rule = uow.access.of_dataset(new.dataset_id)
         call.may_with("dataset", new.dataset_id, data_rule, "dataset:read", "Evaluating on a dataset")
         dataset = uow.evaluations.dataset(new.dataset_id)

@@ -20,8 +20,8 @@ _MEMBER = f"""json_build_object('userId', u.id, 'name', u.name, 'kind', u.kind, 
     'since', {iso("gm.added_at")})"""
 _MEMBERS = Listing(
     _MEMBER,
-    """(select group_id, user_id, array_agg(source order by source) as sources, min(added_at) as added_at
-        from group_members group by group_id, user_id) gm join users u on u.id = gm.user_id""",
+    """(select user_id, array_agg(source order by source) as sources, min(added_at) as added_at
+        from group_members where group_id = %(group_id)s group by user_id) gm join users u on u.id = gm.user_id""",
     "u.id",
 )
 
@@ -66,8 +66,7 @@ async def group(pool: AsyncConnectionPool, caller: Principal, group_id: str) -> 
 async def members(pool: AsyncConnectionPool, caller: Principal, group_id: str, page: PageRequest) -> Page:
     """Raises NotFound."""
     await group(pool, caller, group_id)
-    where = Conditions()
-    where.add("gm.group_id = %(group_id)s", group_id=group_id)
+    where = Conditions(values={"group_id": group_id})  # in the source itself: there a member is one row
     return await read_page(pool, _MEMBERS, where, page)
 
 

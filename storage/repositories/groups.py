@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Row, Text, cast, delete, insert, select, update
+from sqlalchemy import ARRAY, Connection, Row, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -14,7 +14,7 @@ from governance.access.rules import AccessLevel
 from governance.errors import Duplicate, InvalidInput, NotFound
 from governance.people import Group
 from storage.repositories.conflicts import refusing_duplicates
-from storage.tables import group_members, groups
+from storage.tables import group_members, groups, users
 
 _above = groups.alias("above")
 _GROUPS = select(groups, _above.c.name.label("parent")).outerjoin(_above, _above.c.id == groups.c.parent_id)
@@ -26,6 +26,18 @@ LINES = """
             where l.steps < 20)
     select start, name from line order by start, steps
 """
+
+
+# Changes of memberships lock in one order: out changes of groups (as the trigger `lock_groups` does), then the member,
+# then memberships. In any other order they wait for each other in a circle.
+_NO_CHANGE_OF_GROUPS = sql("select pg_advisory_xact_lock_shared(x'67726f757073'::bigint)")
+_MEMBER = select(users.c.id).where(users.c.id == bindparam("member")).with_for_update(key_share=True)
+
+
+def lock_member(connection: Connection, user_id: str) -> None:
+    """Nobody else changes what this user may reach until the transaction ends."""
+    connection.execute(_NO_CHANGE_OF_GROUPS)
+    connection.execute(_MEMBER, {"member": user_id})
 
 
 class GroupRepository:
@@ -68,6 +80,7 @@ class GroupRepository:
         return tuple(name for name in dict.fromkeys(names) if name not in known)
 
     def add_member(self, group_id: str, user_id: str, by: str | None, at: datetime, source: str = "local") -> bool:
+        lock_member(self._connection, user_id)
         statement = upsert(group_members).values(
             group_id=group_id, user_id=user_id, source=source, added_by=by, added_at=at
         )
@@ -75,6 +88,7 @@ class GroupRepository:
         return added.one_or_none() is not None
 
     def remove_member(self, group_id: str, user_id: str) -> bool:
+        lock_member(self._connection, user_id)
         removed = self._connection.execute(
             delete(group_members)
             .where(group_members.c.group_id == group_id, group_members.c.user_id == user_id)
@@ -93,7 +107,11 @@ class GroupRepository:
     def _replace_memberships(self, user_id: str, wanted: set[str], source: str, by: str | None, at: datetime) -> bool:
         """Exactly these groups by id, as far as `source` says them; whether anything changed."""
         mine = (group_members.c.user_id == user_id, group_members.c.source == source)
-        present = set(self._connection.execute(select(group_members.c.group_id).where(*mine)).scalars())
+        query = select(group_members.c.group_id).where(*mine)
+        if set(self._connection.execute(query).scalars()) == wanted:
+            return False
+        lock_member(self._connection, user_id)
+        present = set(self._connection.execute(query).scalars())
         if gone := present - wanted:
             self._connection.execute(delete(group_members).where(*mine, group_members.c.group_id.in_(gone)))
         for group_id in sorted(wanted - present):

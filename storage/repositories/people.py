@@ -13,6 +13,7 @@ from governance.errors import Duplicate, IdempotencyMismatch, NotFound
 from governance.people import Attributes, NewToken, User
 from storage.principals import principal_of
 from storage.repositories.conflicts import refusing_duplicates
+from storage.repositories.groups import lock_member
 from storage.tables import group_members, idempotency_keys, tokens, users
 
 
@@ -41,8 +42,9 @@ class PeopleRepository:
         return self._one(user_id, lock=True)
 
     def _one(self, user_id: str, *, lock: bool) -> User:
-        query = select(users).where(users.c.id == user_id)
-        row = self._connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
+        if lock:
+            lock_member(self._connection, user_id)
+        row = self._connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
         if row is None:
             raise NotFound("user", user_id)
         return _user(row)
@@ -85,6 +87,8 @@ class PeopleRepository:
         """The row stays, since the record of what they did points to it; service accounts of theirs go along."""
         gone = select(users.c.id).where(or_(users.c.id == user_id, users.c.owner_id == user_id))
         ids = [str(row.id) for row in self._connection.execute(gone)]
+        for one in sorted(ids):
+            lock_member(self._connection, one)
         self._connection.execute(delete(group_members).where(group_members.c.user_id.in_(ids)))
         self._connection.execute(
             update(tokens).where(tokens.c.user_id.in_(ids), tokens.c.revoked_at.is_(None)).values(revoked_at=at)

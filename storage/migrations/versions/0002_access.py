@@ -234,6 +234,24 @@ end $$;
 create trigger user_changed before update on users for each row execute function user_changed();
 create trigger rules_are_kept before update or delete or truncate on access_rules
     for each statement execute function refuse_change();
+create trigger members_are_kept before truncate on group_members
+    for each statement execute function refuse_change();
+"""
+
+# Only the triggers on memberships and groups derive; a statement on users itself does not get past them.
+KEPT = """
+create function keep_derived() returns trigger language plpgsql as $$
+begin
+    if pg_trigger_depth() = 1 then
+        raise exception 'what follows from memberships and groups is not set by hand' using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+
+create trigger keep_derived before update on users for each row
+    when ((new.groups, new.every_group, new.senior_groups, new.group_permissions, new.access_level) is distinct from
+        (old.groups, old.every_group, old.senior_groups, old.group_permissions, old.access_level))
+    execute function keep_derived();
 """
 
 OLD_ROLES = """
@@ -303,6 +321,7 @@ def upgrade() -> None:
     _take_over_groups()
     op.execute(DERIVED)
     op.execute("select derive_access(array(select id from users))")
+    op.execute(KEPT)
     for table in ("models", "datasets"):
         op.execute(f"alter table {table} add column access_id bigint")
         _take_over_rules(table)
@@ -375,6 +394,8 @@ def downgrade() -> None:
     op.execute("alter table users add column role text")
     op.execute(NEW_ROLES)
     op.execute("drop trigger user_changed on users")
+    op.execute("drop trigger keep_derived on users")
+    op.execute("drop function keep_derived")
     for table in ("models", "datasets"):
         op.execute(f"alter table {table} drop column access_id")
     for table in ("contributors", "group_members", "external_identities", "access_rules", "groups"):
