@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -93,7 +92,7 @@ async def model(pool: AsyncConnectionPool, caller: Principal | None, model_id: s
 
 
 async def version(
-    pool: AsyncConnectionPool, caller: Principal | None, model_id: str, version: str, seeing: Sequence[str] = MODEL
+    pool: AsyncConnectionPool, caller: Principal | None, model_id: str, version: str, seeing: tuple[str, ...] = MODEL
 ) -> tuple[str, int]:
     """(JSON, revision), for whoever has one of the permissions `seeing`."""
     may = visible(caller, seeing, "m.access_id")
