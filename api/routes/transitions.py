@@ -76,5 +76,5 @@ async def list_transitions(
 ) -> Response:
     """The requests of one version, newest first."""
     found = identifier("model", model_id)
-    await registry.version(pool, caller, found, version)  # an unknown one is told from one without requests
+    await registry.check_version(pool, caller, found, version)  # an unknown one is told from one without requests
     return listed(request, await views.requests(pool, caller, page, model_id=found, version=version))

@@ -98,6 +98,12 @@ async def version(pool: AsyncConnectionPool, caller: Principal | None, model_id:
     return str(row[0]), int(row[1])
 
 
+async def check_version(pool: AsyncConnectionPool, caller: Principal, model_id: str, version: str) -> None:
+    """Raises NotFound unless the caller may see what became of this version."""
+    may = visible(caller, HISTORY, "m.access_id")
+    await seen(pool, _VERSION_ROW, may, "version", version, model_id=model_id, version=version)
+
+
 async def artifact(pool: AsyncConnectionPool, artifact_id: str) -> str:
     row = await one(pool, _ARTIFACT_SQL, artifact_id)
     if row is None:
