@@ -89,6 +89,32 @@ def test_calls_that_failed_on_our_side_are_given_back(world: World) -> None:
     assert left(world, token_id) == 0
 
 
+def test_a_call_that_failed_unexpectedly_is_given_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    r, objects = world.registry, world.objects[False]
+
+    def broken(*_: object) -> str:
+        raise RuntimeError("a fault of ours")
+
+    path = f"/api/v1/models/{objects.model}/versions/{world.new_draft(objects)}/transitions"
+    token, token_id = r.token(r.dev, calls=1)
+    with client_of(world, token) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(r.launcher, "launch", broken)
+            answer = client.post(path, json={"transition": "submit"})
+        assert refusal_of_ours(answer) == "INTERNAL_ERROR"
+        assert answer.headers["x-calls-remaining"] == "1"
+        assert answer.headers["x-request-id"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "a fault of ours" not in answer.text
+        assert client.get(ME).status_code == 200
+    assert left(world, token_id) == 0
+
+
+def refusal_of_ours(answer: httpx.Response) -> str:
+    assert answer.status_code == 500, answer.text
+    return str(answer.json()["error"]["code"])
+
+
 def test_giving_back_among_many_clients_neither_loses_nor_makes_calls(world: World) -> None:
     r, objects, quota = world.registry, world.objects[False], 60
     path = f"/api/v1/models/{objects.model}/versions/{world.new_draft(objects)}/transitions"
