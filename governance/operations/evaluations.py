@@ -84,10 +84,10 @@ def create_suite(uow: UnitOfWork, call: Call, new: NewSuite) -> str:
     person = call.may("model:evaluate", "Creating an evaluation suite")
     task = checked_suite(new.task_type, list(new.metrics), new.thresholds, new.margin)
     with uow:
-        if known := call.repeated(uow):
-            return known
         rule = uow.access.of_model(new.model_id)
         call.may_with("model", new.model_id, rule, "model:evaluate", "Creating an evaluation suite")
+        if known := call.repeated(uow):
+            return known
         data_rule = uow.access.of_dataset(new.dataset_id)
         call.may_with("dataset", new.dataset_id, data_rule, "dataset:read", "Evaluating on a dataset")
         dataset = uow.evaluations.dataset(new.dataset_id)

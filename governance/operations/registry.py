@@ -82,6 +82,7 @@ def create_model(uow: UnitOfWork, call: Call, new: NewModel) -> str:
     )
     with uow:
         if known := call.repeated(uow):
+            call.may("model:create", "Creating a model again", uow.access.of_model(known))
             return known
         rule = new_rule(uow, call, model.group, new.access)
         call.may("model:create", f"Creating a model in {model.group}", rule)
@@ -140,10 +141,10 @@ def create_version(uow: UnitOfWork, call: Call, new: NewVersion) -> str:
         created_by=person.id,
     )
     with uow:
-        if known := call.repeated(uow):
-            return known
         rule = uow.access.of_model(new.model_id)
         call.may_with("model", new.model_id, rule, "model:create", "Creating a version")
+        if known := call.repeated(uow):
+            return known
         trainers = [_user_named(uow, name) for name in dict.fromkeys(new.trained_by)]
         uow.versions.add(draft, precedence, call.at)
         uow.access.contributed(draft.id, person.id, "author", call.at)
@@ -219,10 +220,10 @@ def attach_artifact(uow: UnitOfWork, call: Call, new: NewArtifact) -> str:
     digest = checked_container(new.uri) if kind is ArtifactType.CONTAINER else checked_sha256("sha256", new.sha256)
     media_type, license = _checked_labels(new.media_type, new.license)
     with uow:
-        if known := call.repeated(uow):
-            return known
         rule = uow.access.of_model(new.model_id)
         call.may_with("model", new.model_id, rule, "model:update", "Attaching an artifact")
+        if known := call.repeated(uow):
+            return known
         found = uow.versions.get(new.model_id, new.version)
         locked = uow.versions.lock(found.id)[found.id]
         _editable(locked)

@@ -46,10 +46,10 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
     doing = f"Asking for {transition.name.value}"
     person = call.may(transition.permission, doing)
     with uow:
-        if known := call.repeated(uow):
-            return uow.requests.get(known)
         rule = uow.access.of_model(command.model_id)
         call.may_with("model", command.model_id, rule, transition.permission, doing)
+        if known := call.repeated(uow):
+            return uow.requests.get(known)
         version = uow.versions.get(command.model_id, command.version)
         plan(version.state, transition.name)
         request = TransitionRequest(
