@@ -395,7 +395,9 @@ def downgrade() -> None:
         op.execute(f"alter table {table} drop column access_id")
     for table in ("contributors", "group_members", "external_identities", "access_rules", "groups"):
         op.execute(f"drop table {table} cascade")
-    op.execute("drop function derive_access, lock_groups, check_nesting, members_changed, groups_added, groups_changed, user_changed")
+    op.execute(
+        "drop function derive_access, lock_groups, check_nesting, members_changed, groups_added, groups_changed, user_changed"
+    )
     op.execute("delete from tokens where kind = 'session'")
     for column in ("kind", "scopes", "calls_allowed", "calls_left"):
         op.execute(f"alter table tokens drop column {column}")
