@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 import psycopg_pool
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import unexpected
 from storage.composition import new_id
 from storage.queries.people import give_back_call
 
@@ -63,25 +65,29 @@ class CallContext:
             body_limit=JSON_LIMIT,
         )
 
-        failed = False
+        answering = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal failed
+            nonlocal answering
             if message["type"] == "http.response.start":
+                answering = True
                 failed = message["status"] >= 500
                 given = message.get("headers", ())
                 named = {name for name, _ in given}
                 ours = [header for header in self._headers if header[0] not in named]
                 if (left := _calls_remaining(scope)) is not None:
-                    ours.append((b"x-calls-remaining", str(left + failed).encode()))
+                    if failed:  # before it is answered: whoever tries again at once finds what they were told
+                        left += await _give_back(scope)
+                    ours.append((b"x-calls-remaining", str(left).encode()))
                 message["headers"] = [*given, (b"x-request-id", request_id.encode()), *ours]
             await send(message)
 
         try:
             await self._app(scope, _limited(receive, scope["state"]), send_with_headers)
-        finally:
-            if failed and _calls_remaining(scope) is not None:
-                await _give_back(scope)
+        except Exception as error:  # the framework would answer outside of this, without our headers and uncounted
+            if answering:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, send_with_headers)
 
 
 def _calls_remaining(scope: Scope) -> int | None:
@@ -90,12 +96,14 @@ def _calls_remaining(scope: Scope) -> int | None:
     return max(0, principal.calls_remaining) if principal and principal.calls_remaining is not None else None
 
 
-async def _give_back(scope: Scope) -> None:
-    """A call that failed on our side is not counted."""
+async def _give_back(scope: Scope) -> int:
+    """A call that failed on our side is not counted. How many were given back: one, unless the database failed."""
     try:
         await give_back_call(scope["app"].state.pool, scope["state"]["principal"].token_id)
-    except (psycopg.Error, psycopg_pool.PoolTimeout) as error:  # the database may be what failed
+    except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
         log.warning("a call could not be given back: %s", type(error).__name__)
+        return 0
+    return 1
 
 
 class BodyTooLarge(HTTPException):

@@ -176,8 +176,8 @@ class Groups(Protocol):
     def line(self, name: str) -> tuple[str, ...]:
         """The group and those above it, from below to above; empty when there is no such group."""
 
-    def below(self, name: str, among: Sequence[str]) -> bool:
-        """Is one of `among` above the group?"""
+    def height(self, name: str) -> int:
+        """How many levels the group is with those below it: 1 with none."""
 
     def unknown(self, names: Sequence[str]) -> tuple[str, ...]: ...
     def add_member(self, group_id: str, user_id: str, by: str | None, at: datetime) -> bool:

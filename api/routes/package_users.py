@@ -55,7 +55,7 @@ async def register_user(body: Register, call: CallOf, platform: PlatformDep) -> 
 @router.put(
     "/user/{user_id}/permissions",
     dependencies=permits("user:update"),
-    responses={200: {"model": PackageUserRead}, **refusals(400, 401, 403, 404, 503)},
+    responses={200: {"model": PackageUserRead}, **refusals(400, 401, 403, 404, 409, 503)},
 )
 async def set_permissions(user_id: str, body: PermissionsUpdate, call: CallOf, platform: PlatformDep) -> Response:
     """Replace the permissions of a user. Admins only."""

@@ -12,7 +12,6 @@ from api.schemas.governing import RequestRead, RequestSummary, TransitionCreate
 from governance.operations.transitions import OpenRequest
 from storage.queries import registry
 from storage.queries import requests as views
-from storage.queries.visibility import HISTORY
 
 router = APIRouter(prefix="/api/v1/models/{model_id}/versions/{version}/transitions", tags=["Transitions"])
 
@@ -77,5 +76,5 @@ async def list_transitions(
 ) -> Response:
     """The requests of one version, newest first."""
     found = identifier("model", model_id)
-    await registry.version(pool, caller, found, version, HISTORY)  # an unknown one is told from one without requests
+    await registry.check_version(pool, caller, found, version)  # an unknown one is told from one without requests
     return listed(request, await views.requests(pool, caller, page, model_id=found, version=version))

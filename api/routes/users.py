@@ -47,7 +47,7 @@ async def list_users(request: Request, pool: PoolDep, page: PageDep) -> Response
     return listed(request, await views.users(pool, page))
 
 
-@router.put("/{user_id}/access", dependencies=permits("user:update"), responses=answers(UserRead, 400, 403, 404))
+@router.put("/{user_id}/access", dependencies=permits("user:update"), responses=answers(UserRead, 400, 403, 404, 409))
 async def change_access(
     user_id: str, body: AccessUpdate, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
 ) -> Response:

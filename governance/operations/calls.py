@@ -67,11 +67,13 @@ class Call:
         return person
 
     def may_with(self, kind: str, identifier: str, rule: AccessRule, permission: str, doing: str) -> Principal:
-        """The same about one asset: what the caller may not even read, they are told does not exist.
+        """The same about one asset: what the caller may neither read nor do this to, they are told does not exist.
 
-        Raises NotFound, Forbidden.
+        Who may do it without reading has no need to be kept in the dark: an administrator opens what is closed to
+        them, an uploader adds to a package that they cannot search. Raises NotFound, Forbidden.
         """
-        if not any(decide(self.person, seeing, rule).allowed for seeing in READING[kind]):
+        decisions = (decide(self.person, one, rule) for one in (permission, *READING[kind]))
+        if not any(decision.allowed for decision in decisions):
             raise NotFound(kind, identifier)
         return self.may(permission, doing, rule)
 

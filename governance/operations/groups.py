@@ -55,8 +55,12 @@ def change_group(uow: UnitOfWork, call: Call, group_id: str, new: NewGroup) -> N
     with uow:
         before = uow.groups.get(group_id)
         after = _with(before, replace(new, name=before.name))
-        if after.parent is not None and before.name in _line(uow, after.parent):
-            raise InvalidInput("A group cannot be above itself.", details={"field": "parent"})
+        if after.parent is not None:
+            line = _line(uow, after.parent)
+            if before.name in line:
+                raise InvalidInput("A group cannot be above itself.", details={"field": "parent"})
+            if len(line) + uow.groups.height(before.name) > MOST_LEVELS:
+                raise InvalidInput(f"Groups nest at most {MOST_LEVELS} levels.", details={"field": "parent"})
         uow.groups.change(after, call.at)
         uow.audit(
             call.event("group:changed", "group", group_id, before=dict(before.to_json()), after=dict(after.to_json()))
@@ -74,7 +78,7 @@ def add_member(uow: UnitOfWork, call: Call, group_id: str, user: str) -> str:
         member = uow.people.find(user)
         if member is None:
             raise InvalidInput(f"There is no user {user[:200]!r}.", details={"field": "userId"})
-        if call.person.id in (member.id, member.owner_id) and not call.person.is_admin:
+        if call.person.answers_as in (member.id, member.owner_id) and not call.person.is_admin:
             raise Forbidden("Nobody puts themselves into a group.")
         if uow.groups.add_member(group.id, member.id, call.person.id, call.at):
             uow.audit(call.event("group:member:added", "group", group.id, userId=member.id, group=group.name))
@@ -98,18 +102,19 @@ def _managed(uow: UnitOfWork, call: Call, group_id: str) -> Group:
     """
     person = call.may("group:read", "Managing a group")
     group = uow.groups.get(group_id)
-    if person.is_admin:
+    if person.is_admin and not person.narrowed:
         call.may("group:update", "Managing members")
         return group
-    if group.name not in person.every_group and not uow.groups.below(group.name, person.groups):
+    own = [name for name in _line(uow, group.name) if name in person.groups and name in person.acting_groups]
+    managers = [manager for name in own if (manager := uow.groups.named(name)) is not None]
+    above = [manager for manager in managers if manager.name != group.name and manager.admin_level >= MANAGES_BELOW]
+    if group.name not in person.acting_groups and not above:  # as lists of groups have it
         raise NotFound("group", group_id)
     if person.scopes is not None and "group:update" not in expanded(person.scopes):
         raise Forbidden("The token was made for less than this.", details={"permission": "group:update"})
-    above = [name for name in _line(uow, group.name) if name in person.groups and name in person.acting_groups]
-    for name in above:
-        manager = uow.groups.named(name)
-        needed = MANAGES_ITSELF if name == group.name else MANAGES_BELOW
-        if manager is not None and manager.admin_level >= max(needed, group.admin_level):
+    for manager in managers:
+        needed = MANAGES_ITSELF if manager.name == group.name else MANAGES_BELOW
+        if manager.admin_level >= max(needed, group.admin_level):
             return group
     raise Forbidden(
         f"Managing the members of {group.name} takes an administrator, or a direct member of a group above it with "

@@ -84,7 +84,7 @@ class Access:
 def change_access(uow: UnitOfWork, call: Call, user_id: str, wanted: Access) -> User:
     """Change what somebody may do, from the next call on and for decisions that are not settled yet.
 
-    Raises NotFound, InvalidInput, Forbidden, Conflict for a deleted user.
+    Raises NotFound (also for a deleted user), InvalidInput, Forbidden, Conflict for the last administrator.
     """
     person = call.may("user:update", "Changing access")
     groups = _groups(wanted.groups) if wanted.groups is not None else None
@@ -104,6 +104,8 @@ def change_access(uow: UnitOfWork, call: Call, user_id: str, wanted: Access) -> 
         )
         if person.id == user_id and (Role.CATALOG_ADMIN not in after.roles or not after.active):
             raise InvalidInput("Administrators cannot take their own role; another one has to.")
+        if not after.active or Role.CATALOG_ADMIN not in after.roles:
+            _keep_an_administrator(uow, before)
         uow.people.set_access(after)
         if groups is not None:
             uow.groups.set_local_memberships(user_id, groups, person.id, call.at)
@@ -129,8 +131,7 @@ def delete_user(uow: UnitOfWork, call: Call, user_id: str) -> None:
         else:
             _may_delete(call, user_id)
         before = _present(uow, user_id)
-        if Role.CATALOG_ADMIN in before.roles and not uow.people.has_other_admin(user_id):
-            raise Conflict("This is the only administrator; make another one first.")
+        _keep_an_administrator(uow, before)
         uow.people.delete(user_id, call.at)
         uow.audit(call.event("user:deleted", "user", user_id, before={"name": before.name, **before.access_json()}))
         uow.commit()
@@ -143,6 +144,13 @@ def _may_delete(call: Call, user_id: str) -> None:
     except Forbidden:
         call.may("user:read", "Deleting a user")
         raise
+
+
+def _keep_an_administrator(uow: UnitOfWork, leaving: User) -> None:
+    """Raises Conflict when nobody could administer any more without this user."""
+    administers = leaving.kind == PERSON and Role.CATALOG_ADMIN in leaving.roles
+    if administers and not uow.people.has_other_admin(leaving.id):
+        raise Conflict("This is the only administrator; make another one first.")
 
 
 def _present(uow: UnitOfWork, user_id: str) -> User:

@@ -44,6 +44,8 @@ def issue_token(uow: UnitOfWork, call: Call, *, user_id: str, mac: bytes, wanted
         allowed = expanded(maker.scopes)
         if scopes is None or not expanded(scopes) <= allowed:
             raise Forbidden("A token cannot make one that may do more than itself.")
+    if maker is not None and maker.calls_remaining is not None and wanted.calls is None:
+        raise Forbidden("A token whose calls are counted cannot make one whose calls are not.")
     with uow:
         if maker is not None:
             _check_owner(uow, call, user_id)

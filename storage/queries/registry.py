@@ -91,13 +91,17 @@ async def model(pool: AsyncConnectionPool, caller: Principal | None, model_id: s
     return str((await seen(pool, _MODEL_DETAIL, may, "model", model_id, id=model_id))[0])
 
 
-async def version(
-    pool: AsyncConnectionPool, caller: Principal | None, model_id: str, version: str, seeing: tuple[str, ...] = MODEL
-) -> tuple[str, int]:
-    """(JSON, revision), for whoever has one of the permissions `seeing`."""
-    may = visible(caller, seeing, "m.access_id")
+async def version(pool: AsyncConnectionPool, caller: Principal | None, model_id: str, version: str) -> tuple[str, int]:
+    """(JSON, revision)."""
+    may = visible(caller, MODEL, "m.access_id")
     row = await seen(pool, _VERSION_ROW, may, "version", version, model_id=model_id, version=version)
     return str(row[0]), int(row[1])
+
+
+async def check_version(pool: AsyncConnectionPool, caller: Principal, model_id: str, version: str) -> None:
+    """Raises NotFound unless the caller may see what became of this version."""
+    may = visible(caller, HISTORY, "m.access_id")
+    await seen(pool, _VERSION_ROW, may, "version", version, model_id=model_id, version=version)
 
 
 async def artifact(pool: AsyncConnectionPool, artifact_id: str) -> str:

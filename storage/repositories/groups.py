@@ -40,6 +40,12 @@ def lock_member(connection: Connection, user_id: str) -> None:
     connection.execute(_MEMBER, {"member": user_id})
 
 
+_HEIGHT = """with recursive low(id, level) as (
+        select id, 1 from groups where name = :name
+        union all select g.id, l.level + 1 from groups g join low l on g.parent_id = l.id)
+    select max(level) from low"""
+
+
 class GroupRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -72,8 +78,8 @@ class GroupRepository:
                 found[start] = (*found.get(start, ()), name)
         return found
 
-    def below(self, name: str, among: Sequence[str]) -> bool:
-        return not set(self.line(name)[1:]).isdisjoint(among)
+    def height(self, name: str) -> int:
+        return int(self._connection.execute(sql(_HEIGHT), {"name": name}).scalar_one())
 
     def unknown(self, names: Sequence[str]) -> tuple[str, ...]:
         known = set(self._connection.execute(select(groups.c.name).where(groups.c.name.in_(names))).scalars())

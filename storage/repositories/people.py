@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from governance.access.principal import Principal
+from governance.access.principal import PERSON, Principal
 from governance.access.roles import PackagePermission, Role
 from governance.errors import Duplicate, IdempotencyMismatch, NotFound
 from governance.people import Attributes, NewToken, User
@@ -15,6 +15,8 @@ from storage.principals import principal_of
 from storage.repositories.conflicts import refusing_duplicates
 from storage.repositories.groups import lock_member
 from storage.tables import group_members, idempotency_keys, tokens, users
+
+_ADMINISTRATORS = int.from_bytes(b"admins")
 
 
 class PeopleRepository:
@@ -75,8 +77,14 @@ class PeopleRepository:
         return self._connection.execute(select(users.c.owner_id).where(users.c.id == user_id)).scalar_one_or_none()
 
     def has_other_admin(self, user_id: str) -> bool:
+        """A person, since service accounts end with who is behind them. One transaction at a time asks, until its end:
+        two administrators who remove each other at once would each find the other one."""
+        self._connection.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS)))
         query = select(users.c.id).where(
-            users.c.roles.contains([Role.CATALOG_ADMIN.value]), users.c.active, users.c.id != user_id
+            users.c.roles.contains([Role.CATALOG_ADMIN.value]),
+            users.c.active,
+            users.c.kind == PERSON,
+            users.c.id != user_id,
         )
         return self._connection.execute(query.limit(1)).one_or_none() is not None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.protocol import GuardedHttp
@@ -159,32 +160,41 @@ def served(database_url: str, home: Path, *, sequence_audit: bool = False, **set
     with opened_registry(database_url, home, **chosen) as registry:
         registry.at = now()
         app = create_app(registry.platform, sequence_audit=sequence_audit)
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http=GuardedHttp,
-                log_config=None,
-                access_log=True,
-                lifespan="on",
-                proxy_headers=False,
-            )
+        with listening(app) as (server, address):
+            api = ServedApi(registry, server, address, Description(app.openapi()))
+            try:
+                yield api
+            finally:
+                api.close()
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
+    """The app on a free port of loopback."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http=GuardedHttp,
+            log_config=None,
+            access_log=True,
+            lifespan="on",
+            proxy_headers=False,
         )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="uvicorn")
-        thread.start()
-        deadline = time.monotonic() + 60
-        while not server.started:
-            assert thread.is_alive(), "the server ended while starting"
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.01)
-        api = ServedApi(registry, server, listener.getsockname(), Description(app.openapi()))
-        try:
-            yield api
-        finally:
-            api.close()
-            server.should_exit = True
-            thread.join(30)
-            listener.close()
-            assert not thread.is_alive(), "the server does not end"
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="uvicorn")
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not server.started:
+        assert thread.is_alive(), "the server ended while starting"
+        assert time.monotonic() < deadline, "the server does not start"
+        time.sleep(0.01)
+    try:
+        yield server, listener.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+        assert not thread.is_alive(), "the server does not end"

@@ -171,7 +171,7 @@ begin
     return null;
 end $$;
 
-create trigger lock_groups before update or delete on groups for each statement execute function lock_groups();
+create trigger lock_groups before insert or update or delete on groups for each statement execute function lock_groups();
 create trigger lock_groups before insert or update or delete on group_members
     for each statement execute function lock_groups();
 
@@ -195,21 +195,37 @@ create trigger members_removed after delete on group_members referencing old tab
 create trigger members_moved after update on group_members referencing old table as stale new table as fresh
     for each statement execute function members_changed();
 
+create function check_nesting(affected uuid[]) returns void language plpgsql as $$
+begin
+    if exists (
+        with recursive moved(id) as (
+            select unnest(affected) union select g.id from groups g join moved m on g.parent_id = m.id),
+        above(start, id, steps) as (
+            select m.id, g.parent_id, 1 from moved m join groups g on g.id = m.id where g.parent_id is not null
+            union all
+            select a.start, g.parent_id, a.steps + 1 from above a join groups g on g.id = a.id
+                where g.parent_id is not null and a.steps < 10)
+        select 1 from above where id = start or steps >= 10
+    ) then
+        raise exception 'groups nest at most ten levels and never in a circle' using errcode = 'check_violation';
+    end if;
+end $$;
+
+create function groups_added() returns trigger language plpgsql as $$
+begin
+    perform check_nesting((select array_agg(id) from fresh));
+    return null;
+end $$;
+
+create trigger groups_added after insert on groups referencing new table as fresh
+    for each statement execute function groups_added();
+
 create function groups_changed() returns trigger language plpgsql as $$
 begin
     if exists (select 1 from fresh join stale using (id) where fresh.name <> stale.name) then
         raise exception 'the name of a group never changes' using errcode = 'check_violation';
     end if;
-    if exists (
-        with recursive above(start, id, steps) as (
-            select id, parent_id, 1 from fresh where parent_id is not null
-            union all
-            select a.start, g.parent_id, a.steps + 1 from above a join groups g on g.id = a.id
-                where g.parent_id is not null and a.steps <= 10)
-        select 1 from above where id = start or steps > 10
-    ) then
-        raise exception 'groups nest at most ten levels and never in a circle' using errcode = 'check_violation';
-    end if;
+    perform check_nesting((select array_agg(id) from fresh));
     perform derive_access((
         with recursive below(id) as (
             select id from fresh union select g.id from groups g join below b on g.parent_id = b.id)
@@ -400,7 +416,9 @@ def downgrade() -> None:
         op.execute(f"alter table {table} drop column access_id")
     for table in ("contributors", "group_members", "external_identities", "access_rules", "groups"):
         op.execute(f"drop table {table} cascade")
-    op.execute("drop function derive_access, lock_groups, members_changed, groups_changed, user_changed")
+    op.execute(
+        "drop function derive_access, lock_groups, check_nesting, members_changed, groups_added, groups_changed, user_changed"
+    )
     op.execute("delete from tokens where kind = 'session'")
     for column in ("kind", "scopes", "calls_allowed", "calls_left"):
         op.execute(f"alter table tokens drop column {column}")
