@@ -23,7 +23,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from governance.access.principal import Principal
 from governance.errors import AuthenticationFailed, SignInBusy, TooManyAttempts
-from governance.operations import tokens
+from governance.operations import sign_ins, tokens
 from governance.operations.calls import Call
 from governance.operations.tokens import Wanted
 from governance.people import NewToken
@@ -113,7 +113,9 @@ async def sign_in(request: Request, name: str, password: str) -> Principal:
     async with gate:
         gate.refuse_locked((account, address))  # what happened while this one waited
         try:
-            person, seconds = await run_in_threadpool(_checked, platform, name, password, sorted((account, address)))
+            person, seconds = await run_in_threadpool(
+                _checked, platform, name, password, sorted((account, address)), request.state.correlation_id
+            )
         except TooManyAttempts as refusal:
             gate.remember_locked(refusal.details["buckets"], refusal.details["retryAfter"])
             del refusal.details["buckets"]
@@ -124,7 +126,9 @@ async def sign_in(request: Request, name: str, password: str) -> Principal:
     return person
 
 
-def _checked(platform: Platform, name: str, password: str, buckets: Sequence[str]) -> tuple[Principal | None, float]:
+def _checked(
+    platform: Platform, name: str, password: str, buckets: Sequence[str], correlation: str
+) -> tuple[Principal | None, float]:
     """(who they are if the password is theirs and they are active, CPU seconds of the hash)."""
     settings = platform.settings
     window = timedelta(seconds=settings.sign_in_window_seconds)
@@ -136,6 +140,10 @@ def _checked(platform: Platform, name: str, password: str, buckets: Sequence[str
     matches = password_matches(password, user.password_hash if user else None)
     seconds = time.thread_time() - before
     if not matches or user is None or not user.active:
+        if reservation.full:
+            sign_ins.record_lock(
+                platform.new_unit(), platform.system_call(correlation), reservation.full, user.id if user else None
+            )
         return None, seconds
     with platform.new_unit() as uow:
         uow.sign_in_limits.give_back(reservation)

@@ -88,6 +88,8 @@ def revoke_token(uow: UnitOfWork, call: Call, token_id: str) -> None:
         if holder is None or not (holder == person.id or uow.people.owner_of(holder) == person.id or person.is_admin):
             raise NotFound("token", token_id)
         call.may("self:manage", "Revoking a token")
+        if holder != person.id and uow.people.owner_of(holder) != person.id:
+            call.may("user:update", "Revoking somebody else's token")  # a token of theirs may be narrower
         if not uow.people.revoke_token(token_id, call.at):
             raise NotFound("token", token_id)
         uow.audit(call.event("token:revoked", "user", holder, tokenId=token_id))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Row, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from governance.access.rules import AccessLevel
 from governance.errors import Duplicate, InvalidInput, NotFound
@@ -66,7 +67,12 @@ class GroupRepository:
         return _group(row) if row else None
 
     def change(self, group: Group, at: datetime) -> None:
-        self._connection.execute(update(groups).where(groups.c.id == group.id).values(**self._columns(group, at)))
+        try:
+            self._connection.execute(update(groups).where(groups.c.id == group.id).values(**self._columns(group, at)))
+        except IntegrityError as error:  # somebody else moved another group meanwhile, and together they would nest so
+            raise InvalidInput(
+                "Groups nest at most ten levels and never in a circle.", details={"field": "parent"}
+            ) from error
 
     def line(self, name: str) -> tuple[str, ...]:
         return self.lines((name,)).get(name, ())

@@ -31,7 +31,7 @@ _RESERVE = sql(f"""
         failures = array{_RECENT.format(what="f", row="l")} || clock_timestamp(),
         expires_at = clock_timestamp() + :window
     where {_RECENT.format(what="count(*)", row="l")} < :limit
-    returning bucket, failures[cardinality(failures)]
+    returning bucket, failures[cardinality(failures)], cardinality(failures) >= :limit
 """)  # noqa: S608  (constants)
 
 # The lock ends when so many failures have aged that one more fits.
@@ -52,9 +52,10 @@ _FORGET = sql("""
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one attempt took: (bucket, time) pairs."""
+    """What one attempt took: (bucket, time) pairs; and the buckets that are full with it."""
 
     taken: tuple[tuple[str, Any], ...]
+    full: tuple[str, ...] = ()
 
 
 def bucket_of(kind: str, value: str, key: bytes) -> str:
@@ -83,7 +84,7 @@ class SignInLimitRepository:
                 details={"retryAfter": max(1, ceil(seconds)), "buckets": [row[0] for row in locked]},
             )
         self._connection.execute(_FORGET)  # last: it waits for nobody, so that no two attempts wait for each other
-        return Reservation(tuple((row[0], row[1]) for row in taken))
+        return Reservation(tuple((row[0], row[1]) for row in taken), tuple(row[0] for row in taken if row[2]))
 
     def give_back(self, reservation: Reservation) -> None:
         """The attempt succeeded and does not count."""

@@ -16,13 +16,14 @@ from storage import credentials
 from storage.composition import Platform, new_id
 from storage.credentials import hash_password
 from storage.postgres_server import PostgresServer
+from storage.repositories.sign_in_limits import bucket_of
 from tests.api.browsing import Browsing
 from tests.api.served import ServedApi, data, refusal, served
 from tests.fixtures.loopback import calling_from
 from tests.fixtures.loops import run_async
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registry import DEVELOPER
-from tests.governance.operations.situations import query
+from tests.governance.operations.situations import events, query
 
 PASSWORD = "correct horse battery staple"
 
@@ -104,6 +105,10 @@ def test_an_account_is_locked_after_ten_failures_from_anywhere(
         assert 240 < locked(guess(locking, name, password)) <= 300
     assert len(hashes.passwords) == 10
     assert data(guess(locking, user(locking), PASSWORD))["token"], "others sign in"
+    bucket = bucket_of("account", name, locking.registry.platform.token_key)
+    (event,) = [event for event in events(locking.registry, bucket) if event.action == "sign-in:locked"]
+    assert ("userId" in event.details) is known
+    assert name not in str(event.to_json()), "what was typed as a name may be a password"
 
 
 def test_an_address_is_locked_whatever_names_it_tries(locking: ServedApi, hashes: CountedHashes) -> None:

@@ -24,7 +24,7 @@ PAIRS = 5_000
 
 def attempt(platform: Platform, name: str, address: str = "127.0.0.1") -> None:
     buckets = [bucket_of(kind, value, platform.token_key) for kind, value in (("account", name), ("address", address))]
-    found, _ = signing_in._checked(platform, name, "wrong", sorted(buckets))
+    found, _ = signing_in._checked(platform, name, "wrong", sorted(buckets), "test")
     assert found is None
 
 

@@ -152,7 +152,7 @@ def test_a_request_moves_a_version_once(vandal: Vandal) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("version", "9.9.9"), ("id", str(uuid4())), ("model_id", "other")],
+    [("version", "9.9.9"), ("id", "3e7c0f7e-5c1d-4f0e-9a53-0d5c6a1f2b44"), ("model_id", "other")],
 )
 def test_the_identity_of_a_version_stays(vandal: Vandal, column: str, value: str) -> None:
     value = vandal.other if value == "other" else value

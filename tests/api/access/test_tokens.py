@@ -177,6 +177,16 @@ def test_scopes_are_narrower_than_the_owner_and_never_wider(world: World) -> Non
         refusal(everything.put("/api/v1/policies/approvals", json={"parameters": {}}), 403, "FORBIDDEN")
 
 
+def test_an_administrators_narrow_token_leaves_others_alone(world: World) -> None:
+    registry = world.registry
+    _, theirs = registry.token(someone(world))
+    narrow, _ = registry.token(registry.admin, scopes=["self:manage"])
+    with world.api.with_token(narrow) as client:
+        refusal(client.delete(f"/api/v1/auth/tokens/{theirs}"), 403, "FORBIDDEN")
+    with world.api.with_token(registry.token(registry.admin)[0]) as client:
+        assert data(client.delete(f"/api/v1/auth/tokens/{theirs}")) is None
+
+
 @pytest.mark.parametrize(
     ("scopes", "allowed"),
     [

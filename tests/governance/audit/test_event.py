@@ -75,7 +75,7 @@ def test_decimal_is_the_number_with_the_same_digits(value: Decimal) -> None:
         {"set": {1, 2}},
         datetime(2026, 1, 1, tzinfo=UTC),
         "lone surrogate \ud800",
-        object(),
+        pytest.param(object(), id="an object"),
     ],
     ids=repr,
 )
