@@ -9,6 +9,8 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Which lists are installed. A change of a list or of pyproject.toml makes its stamp old.
 RUN_STAMP  := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+OIDC       := $(VENV)/oidc-provider
+OIDC_STAMP := $(OIDC)/.installed
 
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
               --no-emit-index-url --no-header --no-annotate --quiet
@@ -21,7 +23,7 @@ help: ## This list.
 
 venv: $(RUN_STAMP) ## The virtual environment, from requirements.lock.
 
-venv-test: $(TEST_STAMP) ## The same with everything that tests and checks need.
+venv-test: $(TEST_STAMP) $(OIDC_STAMP) ## The same with everything that tests and checks need.
 
 demo: venv ## Start the platform and take real models through their whole life.
 	@$(BIN)/gatehouse demo
@@ -59,6 +61,15 @@ $(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
 $(TEST_STAMP): requirements-test.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements-test.lock)
 	@touch $(RUN_STAMP)
+
+# The identity provider that tests of signing in run against. Without npm these tests are skipped, and say so.
+$(OIDC_STAMP): tests/fixtures/oidc/package-lock.json | $(BIN)/python
+	@mkdir -p $(OIDC)
+	@cp tests/fixtures/oidc/package.json tests/fixtures/oidc/package-lock.json $(OIDC)
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix $(OIDC) --omit=dev --ignore-scripts --no-audit --no-fund --silent && touch $@ || \
+	  echo "npm could not install the OpenID provider: its tests are skipped." >&2; \
+	else echo "No npm: tests with an OpenID provider are skipped." >&2; fi
 
 define install
 @echo "Installing $$(grep -c '==' $<) packages of $(1) into $(VENV) (a minute or two)"

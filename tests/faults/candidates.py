@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from flows.gathering.evidence import gather_evidence
 from flows.gathering.suites import run_evaluation
@@ -16,7 +17,8 @@ from tests.fixtures.small_model import dataset_csv, onnx_model
 
 STEPS = ("submit", "evaluate", "approve_staging", "deploy_staging", "approve_production", "promote_production")
 _numbers = itertools.count(1)
-_measured: dict[str, Evaluation] = {}  # one evaluation of the one model on the one dataset serves everybody
+# One evaluation of the one model on the one dataset serves every request of a platform; its outcomes lie in that store.
+_measured: dict[Path, Evaluation] = {}
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ def _take(stage: Stage, request: TransitionRequest) -> None:
     if request.transition == "evaluate":
         with registry.unit() as uow:
             (queued,) = uow.evaluations.of_request(request.id)
-        if "it" not in _measured:
-            _measured["it"] = run_evaluation(stage.platform, queued, evidence)
-        results = [replace(_measured["it"], id=queued.id, version_id=queued.version_id, suite_id=queued.suite_id)]
+        home = stage.platform.settings.home
+        if home not in _measured:
+            _measured[home] = run_evaluation(stage.platform, queued, evidence)
+        results = [replace(_measured[home], id=queued.id, version_id=queued.version_id, suite_id=queued.suite_id)]
     if request.transition.startswith("approve"):
         registry.approve(request, registry.grace, registry.alan, evidence=evidence)
     settled = registry.settle(request, evidence, evaluations=results)
