@@ -60,6 +60,9 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 2.0
 _CATCH_UP_PAUSES_SECONDS = (0.2, 0.8, 4.0)
 """After each connection to the event stream, when to look again for work and cancellations without an event."""
 
+_LOOK_AGAIN_SECONDS = (0.1, 0.5, 2.0)
+"""After an event, when to look again for a run that its transaction still held back."""
+
 _FAREWELL_SECONDS = 5.0
 """After draining and killing, how long reporting to the orchestrator may take before we leave anyway."""
 
@@ -111,6 +114,7 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
         self._running: dict[UUID, Child] = {}
         self._passed_over: set[UUID] = set()
         self._wake = asyncio.Event()
+        self._looking_again: list[asyncio.TimerHandle] = []
         self._asking = anyio.CancelScope()
         self._introduced = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -235,11 +239,19 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, BaseVariables, WarmWorkerResul
     def _hear(self, event: Event) -> None:
         if event.event != _CANCELLING:
             self._wake.set()
+            self._look_again()
             return
         flow_run_id = UUID(event.resource.id.removeprefix("prefect.flow-run."))
         if flow_run_id in self._running:  # otherwise the server will not let it begin
             check = partial(self._stop_cancelled, [flow_run_id])
             self._background.start_soon(self._attempt, "cancel a flow run", check)
+
+    def _look_again(self) -> None:
+        """The server tells of a run before it has committed it, so an answer at once may not hold it yet."""
+        for handle in self._looking_again:
+            handle.cancel()
+        loop = asyncio.get_running_loop()
+        self._looking_again = [loop.call_later(pause, self._wake.set) for pause in _LOOK_AGAIN_SECONDS]
 
     async def _send_heartbeats(self) -> None:
         while True:
