@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from storage.composition import now
 from storage.oidc import OidcProvider
 from storage.oidc.claims import check_id_token, identity_of
 from storage.settings import Settings
+from tests.fixtures.loops import run_async
 from tests.storage.oidc.issuing import AUDIENCE, CLIENT, DEVICE_CLIENT, NONCE, Issuer, issuing
 
 
@@ -26,14 +26,14 @@ class Trusted:
     provider: OidcProvider
 
     def access(self, text: str) -> ExternalIdentity:
-        return asyncio.run(self.provider.judge_access_token(text, at=now()))
+        return run_async(self.provider.judge_access_token(text, at=now()))
 
     def device(self, text: str) -> ExternalIdentity:
-        return asyncio.run(self.provider.judge_id_token(text, at=now()))
+        return run_async(self.provider.judge_id_token(text, at=now()))
 
     def browser(self, text: str) -> ExternalIdentity:
         """As after the redemption of a code."""
-        token = asyncio.run(self.provider._verified(text))
+        token = run_async(self.provider._verified(text))
         check_id_token(token, issuer=self.issuer.address, client_id=CLIENT, nonce=NONCE, at=now())
         return identity_of(token.claims, "groups")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from governance.errors import DependencyUnavailable
 from storage.oidc.discovery import ALLOWED_ALGORITHMS, Metadata, metadata_from
 from storage.oidc.web import LARGEST_ANSWER, fetch_json
 from storage.settings import Settings, SettingsError, is_secure_address
+from tests.fixtures.loops import run_async
 from tests.storage.oidc.issuing import Issuer, issuing
 
 ISSUER = "https://id.example/realm"
@@ -135,7 +135,7 @@ def test_answers_that_are_none(server: Issuer, answer: tuple[int, dict[str, str]
     server.documents["/odd"] = answer
     server.asked.clear()
     with pytest.raises(DependencyUnavailable) as refusal:
-        asyncio.run(fetch_json("GET", f"{server.address}/odd"))
+        run_async(fetch_json("GET", f"{server.address}/odd"))
     assert refusal.value.details == {"dependency": "oidc"}
     assert server.asked == ["/odd"], "redirects are not followed"
 
@@ -143,4 +143,4 @@ def test_answers_that_are_none(server: Issuer, answer: tuple[int, dict[str, str]
 def test_nobody_there() -> None:
     for address in ("http://127.0.0.1:1/", "http://nobody.invalid/"):
         with pytest.raises(DependencyUnavailable):
-            asyncio.run(fetch_json("GET", address))
+            run_async(fetch_json("GET", address))

@@ -11,6 +11,7 @@ import pytest
 
 from governance.errors import AuthenticationFailed, DependencyUnavailable
 from storage.oidc.key_ring import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, usable_keys
+from tests.fixtures.loops import run_async
 from tests.storage.oidc.conftest import Trusted, trusting
 from tests.storage.oidc.issuing import KEYS, Issuer, SigningKey, issuing
 
@@ -90,7 +91,7 @@ def test_a_crowd_at_the_first_moment_is_one_look(fresh: Trusted) -> None:
 
         return await asyncio.gather(*(fresh.provider.judge_access_token(token, at=now()) for _ in range(30)))
 
-    assert len(asyncio.run(crowd())) == 30
+    assert len(run_async(crowd())) == 30
     assert fresh.issuer.count(KEYS) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from governance.errors import DependencyUnavailable, NotFound
 from governance.operations import groups, people
 from storage.queries.pages import PageRequest
 from storage.queries.registry import models
+from tests.fixtures.loops import run_async
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.access.plain import Person
@@ -86,7 +86,7 @@ async def walk_and_look(registry: RegistryUnderTest, seed: int, steps: int) -> i
 
 
 def test_everybody_is_shown_what_the_model_predicts(registry_under_test: RegistryUnderTest) -> None:
-    compared = asyncio.run(walk_and_look(registry_under_test, seed=3, steps=60))
+    compared = run_async(walk_and_look(registry_under_test, seed=3, steps=60))
     assert compared > 3_000
 
 
@@ -94,7 +94,7 @@ def test_everybody_is_shown_what_the_model_predicts(registry_under_test: Registr
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(100, 106))
 def test_everybody_is_shown_what_the_model_predicts_for_long(registry_under_test: RegistryUnderTest, seed: int) -> None:
-    assert asyncio.run(walk_and_look(registry_under_test, seed=seed, steps=400)) > 20_000
+    assert run_async(walk_and_look(registry_under_test, seed=seed, steps=400)) > 20_000
 
 
 def test_searches_of_the_invisible_are_as_empty_as_searches_of_nothing(registry_under_test: RegistryUnderTest) -> None:
@@ -112,7 +112,7 @@ def test_searches_of_the_invisible_are_as_empty_as_searches_of_nothing(registry_
             pages = [await models(pool, outsider, PageRequest(1), **filters) for filters in asked]
         return {(page.items, page.total, page.more, page.has_next) for page in pages}
 
-    assert asyncio.run(totals()) == {("[]", 0, False, False)}
+    assert run_async(totals()) == {("[]", 0, False, False)}
 
 
 # --- derived columns under concurrency --------------------------------------------------------------------
