@@ -49,6 +49,36 @@ class TransitionRequest:
     created_at: datetime
     updated_at: datetime
 
+    @classmethod
+    def opened(
+        cls,
+        request_id: str,
+        *,
+        model_id: str,
+        version_id: str,
+        transition: TransitionName,
+        requester_id: str,
+        reason: str,
+        at: datetime,
+    ) -> TransitionRequest:
+        """A new one: nobody has judged it, no run works on it."""
+        return cls(
+            id=request_id,
+            model_id=model_id,
+            version_id=version_id,
+            transition=transition,
+            status=RequestStatus.OPEN,
+            requester_id=requester_id,
+            reason=reason,
+            attempt=1,
+            flow_run_id=None,
+            evidence=None,
+            evidence_digest=None,
+            outcome=None,
+            created_at=at,
+            updated_at=at,
+        )
+
     @property
     def undecided(self) -> bool:
         return self.status in UNDECIDED

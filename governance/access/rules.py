@@ -84,20 +84,25 @@ def checked_rule(owner: str, asked: Mapping[str, Any], default_level: AccessLeve
     department, project; all optional. The group that the asset is named in always owns it.
     """
     level = asked.get("accessLevel")
-    clearance = int(asked.get("clearanceLevel") or 0)
-    if not 0 <= clearance <= MOST_CLEARANCE:
-        raise InvalidInput(f"clearanceLevel is between 0 and {MOST_CLEARANCE}.", details={"field": "clearanceLevel"})
     return AccessRule(
         owners=_groups("ownerGroups", [owner, *(asked.get("ownerGroups") or ())]),
         level=access_level(level) if level is not None else default_level,
         allowed=_groups("allowedGroups", asked.get("allowedGroups") or ()),
         restricted=_groups("restrictedGroups", asked.get("restrictedGroups") or ()),
         sensitive=bool(asked.get("sensitive")),
-        clearance=clearance,
+        clearance=checked_clearance(asked),
         workspace=checked_place("workspace", asked.get("workspace")),
         department=checked_place("department", asked.get("department")),
         project=checked_place("project", asked.get("project")),
     )
+
+
+def checked_clearance(asked: Mapping[str, Any]) -> int:
+    """`clearanceLevel` of what was asked, 0 without one. Raises InvalidInput."""
+    clearance = int(asked.get("clearanceLevel") or 0)
+    if not 0 <= clearance <= MOST_CLEARANCE:
+        raise InvalidInput(f"clearanceLevel is between 0 and {MOST_CLEARANCE}.", details={"field": "clearanceLevel"})
+    return clearance
 
 
 def checked_place(what: str, value: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from governance.access.principal import PERSON, SERVICE
 from governance.access.roles import Role, checked_package_permissions, checked_roles
-from governance.access.rules import MOST_CLEARANCE, checked_place
+from governance.access.rules import checked_clearance, checked_place
 from governance.errors import Conflict, Forbidden, InvalidInput, NotFound
 from governance.models import checked_name
 from governance.operations.calls import Call
@@ -173,11 +173,8 @@ def _groups(groups: Sequence[str]) -> tuple[str, ...]:
 
 
 def _attributes(asked: Mapping[str, Any]) -> Attributes:
-    clearance = int(asked.get("clearanceLevel") or 0)
-    if not 0 <= clearance <= MOST_CLEARANCE:
-        raise InvalidInput(f"clearanceLevel is between 0 and {MOST_CLEARANCE}.", details={"field": "clearanceLevel"})
     return Attributes(
-        clearance_level=clearance,
+        clearance_level=checked_clearance(asked),
         workspace=checked_place("workspace", asked.get("workspace")),
         department=checked_place("department", asked.get("department")),
         project=checked_place("project", asked.get("project")),

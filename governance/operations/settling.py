@@ -194,21 +194,14 @@ def settle(
 def _sending_back(call: Call, request: TransitionRequest, case: Case) -> TransitionRequest:
     """The request by which whoever asks for changes sends the version back, judged like any other."""
     asks = next(approval for approval in counting(case) if approval.decision == "request_changes")
-    return TransitionRequest(
-        id=call.new_id(),
+    return TransitionRequest.opened(
+        call.new_id(),
         model_id=request.model_id,
         version_id=request.version_id,
         transition=TransitionName.REQUEST_CHANGES,
-        status=RequestStatus.OPEN,
         requester_id=asks.approver_id,
         reason=asks.comment,
-        attempt=1,
-        flow_run_id=None,
-        evidence=None,
-        evidence_digest=None,
-        outcome=None,
-        created_at=call.at,
-        updated_at=call.at,
+        at=call.at,
     )
 
 

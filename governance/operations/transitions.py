@@ -59,21 +59,14 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
             return uow.requests.get(known)
         version = uow.versions.get(command.model_id, command.version)
         plan(version.state, transition.name)
-        request = TransitionRequest(
-            id=call.new_id(),
+        request = TransitionRequest.opened(
+            call.new_id(),
             model_id=version.model_id,
             version_id=version.id,
             transition=transition.name,
-            status=RequestStatus.OPEN,
             requester_id=person.id,
             reason=checked_text("reason", command.reason, limit=2_000),
-            attempt=1,
-            flow_run_id=None,
-            evidence=None,
-            evidence_digest=None,
-            outcome=None,
-            created_at=call.at,
-            updated_at=call.at,
+            at=call.at,
         )
         uow.requests.add(request)  # before the version's lock: see the order of locks
         version = uow.versions.lock(version.id)[version.id]
