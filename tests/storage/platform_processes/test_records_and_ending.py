@@ -21,6 +21,7 @@ from storage.platform_processes.errors import PlatformError
 from storage.platform_processes.records import MARK, Record, is_alive
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+READY = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 )
@@ -73,9 +74,12 @@ def test_it_inherits_no_descriptor(home: Path) -> None:
         pytest.skip("descriptors are listed by /proc")
     with (home / "ours").open("w") as ours:
         os.set_inheritable(ours.fileno(), True)
-        record = _launch(home, SLEEP)
+        record = _launch(home, READY)
+    # while an interpreter starts it opens files of its own
+    log = places.log_file(home, "part")
+    _eventually(lambda: "ready" in log.read_text())
     opened = {os.readlink(path) for path in Path(f"/proc/{record.pid}/fd").iterdir()}
-    assert opened == {"/dev/null", str(places.log_file(home, "part"))}
+    assert opened == {"/dev/null", str(log)}
     end(home, record, grace_seconds=20)
 
 
