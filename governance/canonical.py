@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -35,6 +36,11 @@ def _is_plain(value: Any) -> bool:
     if kind is list:
         return all(map(_is_plain, value))
     return kind is int and -(2**53) < value < 2**53
+
+
+def rendered(moment: datetime) -> str:
+    """`2026-11-20T09:30:00.000000Z`: UTC and of one width, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def digest_of(value: Any) -> str:

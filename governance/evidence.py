@@ -10,12 +10,12 @@ gathered, so gathering twice without a change gives the same digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from governance.canonical import difference, digest_of
+from governance.canonical import difference, digest_of, rendered
 from governance.duties import Involvement
 from governance.lifecycle import TransitionName
 
@@ -78,6 +78,7 @@ class Case:
 
     `approved_subject` is the subject frozen in the approval that this transition carries out (deploying after
     an approval), None where there is none; `current_approved_subject` is the same subject as it stands now.
+    `waived`: the soft policies (name, version) that two people overrode for this request.
     """
 
     transition: TransitionName
@@ -90,7 +91,49 @@ class Case:
     group_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     approved_subject: Json | None = None
     current_approved_subject: Json | None = None
+    waived: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def risk_tier(self) -> str:
         return str(self.evidence.subject["model"]["riskTier"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was judged, to judge it again years later (`from_json`)."""
+        return {
+            "transition": self.transition.value,
+            "evidence": self.evidence.to_json(),
+            "requesterId": self.requester_id,
+            "reason": self.reason,
+            "approvals": [_approval_json(approval) for approval in self.approvals],
+            "asOf": rendered(self.as_of),
+            "involved": [asdict(one) for one in self.involved],
+            "groupLines": {group: list(line) for group, line in sorted(self.group_lines.items())},
+            "approvedSubject": self.approved_subject,
+            "currentApprovedSubject": self.current_approved_subject,
+            "waived": [list(one) for one in sorted(self.waived)],
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Case:
+        return cls(
+            transition=TransitionName(value["transition"]),
+            evidence=Evidence.from_json(value["evidence"]),
+            requester_id=value["requesterId"],
+            reason=value["reason"],
+            approvals=tuple(_approval(item) for item in value["approvals"]),
+            as_of=datetime.fromisoformat(value["asOf"]),
+            involved=tuple(Involvement(**item) for item in value["involved"]),
+            group_lines={group: tuple(line) for group, line in value["groupLines"].items()},
+            approved_subject=value["approvedSubject"],
+            current_approved_subject=value["currentApprovedSubject"],
+            waived=frozenset((name, version) for name, version in value["waived"]),
+        )
+
+
+def _approval_json(approval: Approval) -> dict[str, Any]:
+    return {**asdict(approval), "at": rendered(approval.at)}
+
+
+def _approval(value: Json) -> Approval:
+    lists = {name: tuple(value[name]) for name in ("roles", "groups")}
+    return Approval(**{**value, **lists, "at": datetime.fromisoformat(value["at"])})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from governance.evidence import Case
-from governance.lifecycle import TransitionName
-from governance.policies import ActivePolicy
+from governance.policies import ActivePolicy, Enforcement
 from governance.verdicts import Unknown, Verdict
 
 
@@ -21,12 +20,14 @@ class GateResult:
     policy_version: int
     about_people: bool
     verdict: Verdict
+    enforcement: Enforcement = "hard"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "policy": self.policy,
             "title": self.title,
             "policyVersion": self.policy_version,
+            "enforcement": self.enforcement,
             "outcome": self.verdict.outcome,
             "reasons": list(self.verdict.reasons),
             "facts": dict(self.verdict.facts),
@@ -41,8 +42,9 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def applicable(policies: Iterable[ActivePolicy], transition: TransitionName) -> tuple[ActivePolicy, ...]:
-    return tuple(active for active in policies if transition in active.policy.transitions)
+def applicable(policies: Iterable[ActivePolicy], subject: Mapping[str, Any]) -> tuple[ActivePolicy, ...]:
+    """Those whose scope covers the subject (see `governance.evidence`)."""
+    return tuple(active for active in policies if active.policy.scope.covers(subject))
 
 
 def evaluate(active: ActivePolicy, case: Case) -> GateResult:
@@ -56,24 +58,33 @@ def evaluate(active: ActivePolicy, case: Case) -> GateResult:
     except Exception as error:  # any fault of a rule must block, whatever it is
         verdict = Unknown(f"The rule could not be applied: {type(error).__name__}: {error}")
         about_people = False
-    return GateResult(policy.name, policy.title, active.version, about_people, verdict)
+    return GateResult(policy.name, policy.title, active.version, about_people, verdict, policy.enforcement)
 
 
 def evaluate_all(policies: Sequence[ActivePolicy], case: Case) -> tuple[GateResult, ...]:
-    return tuple(evaluate(active, case) for active in applicable(policies, case.transition))
+    return tuple(evaluate(active, case) for active in applicable(policies, case.evidence.subject))
 
 
-def decide(results: Sequence[GateResult]) -> Decision:
-    """No result at all is a denial: a transition that nobody judged was not judged."""
-    if not results:
+def decide(results: Sequence[GateResult], waived: Container[tuple[str, int]] = ()) -> Decision:
+    """No result at all is a denial: a transition that nobody judged was not judged; advice alone judges nothing.
+
+    waived: the (name, version) of soft policies that were overridden. A hard policy is never waived, whoever asks.
+    """
+    if not any(result.enforcement != "advisory" for result in results):
         return Decision("denied", ("No policy applies to this transition, so nobody judged it.",))
-    blocking = [result for result in results if result.verdict.outcome != "passed"]
+    blocking = [result for result in results if _blocks(result, waived)]
     if not blocking:
         return Decision("allowed", ())
     undecided = [result for result in blocking if result.about_people and result.verdict.outcome == "unknown"]
     if len(undecided) == len(blocking):
         return Decision("waiting", _reasons(undecided))
     return Decision("denied", _reasons([result for result in blocking if result not in undecided]))
+
+
+def _blocks(result: GateResult, waived: Container[tuple[str, int]]) -> bool:
+    if result.verdict.outcome == "passed" or result.enforcement == "advisory":
+        return False
+    return result.enforcement == "hard" or (result.policy, result.policy_version) not in waived
 
 
 def changes_requested(results: Sequence[GateResult]) -> bool:

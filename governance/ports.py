@@ -86,7 +86,10 @@ class Requests(Protocol):
         evidence: Evidence | None,
         verdicts: Sequence[Mapping[str, Any]] | None,
         at: datetime,
-    ) -> None: ...
+        judged: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`judged`: the whole case that was judged, as `Case.to_json` gives it."""
+
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None: ...
     def undecided(
         self, *, idle_since: datetime, limit: int, after: TransitionRequest | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,11 +16,13 @@ from governance.access.principal import Principal
 from governance.artifact_store import ArtifactStore
 from governance.operations.calls import Call
 from governance.ports import DeploymentTarget, Launcher
+from governance.signing import Signer
 from storage.artifacts.local import LocalArtifactStore
 from storage.audit_log import load_or_create_audit_key
 from storage.local_target import LocalTarget
 from storage.prefect_api import PrefectLauncher
 from storage.settings import Settings
+from storage.signing_keys import believed_keys, signer_in
 from storage.unit_of_work import SqlUnitOfWork
 
 if TYPE_CHECKING:
@@ -93,6 +96,15 @@ class Platform:
     @cached_property
     def download_key(self) -> bytes:
         return load_or_create_audit_key(self.settings.key_directory / "download.key")
+
+    @cached_property
+    def signer(self) -> Signer:
+        return signer_in(self.settings.key_directory)
+
+    @property
+    def believed_keys(self) -> Mapping[str, bytes]:
+        """Whose signatures count: public key by id."""
+        return believed_keys(self.settings.key_directory)
 
     @cached_property
     def target(self) -> DeploymentTarget:

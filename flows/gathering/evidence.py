@@ -20,7 +20,7 @@ def gather_evidence(platform: Platform, request: TransitionRequest) -> Evidence:
     """
     with platform.new_unit() as uow:
         subject = uow.facts.subject(request, request.transition)
-        policies = applicable(uow.policies.active(), request.transition)
+        policies = applicable(uow.policies.active(), subject)
     judged = {type(active.policy) for active in policies}
     artifacts = [*subject["artifacts"], *((subject["restores"] or {}).get("artifacts") or [])]
     measured: dict[str, Any] = {

@@ -63,8 +63,8 @@ async def carry_out(request_id: str) -> State[None]:
 async def _round(request: TransitionRequest, correlation: str) -> State[None] | None:
     """One walk. None: something changed, walk again."""
     evidence = await tasks.gather(request)
-    results = await _judge(request, evidence, correlation)
-    if decide(results).outcome == "waiting":
+    results, waived = await _judge(request, evidence, correlation)
+    if decide(results, waived).outcome == "waiting":
         parts = platform()
         await story.publish(request, evidence, results, None)  # first, so that parked means ready to be woken
         decision, results, status = await asyncio.to_thread(
@@ -100,16 +100,19 @@ async def _send_back(outcome: dict[str, Any], correlation: str) -> None:
             get_run_logger().warning("request %s is started later", follow_up)
 
 
-async def _judge(request: TransitionRequest, evidence: Evidence, correlation: str) -> tuple[GateResult, ...]:
+async def _judge(
+    request: TransitionRequest, evidence: Evidence, correlation: str
+) -> tuple[tuple[GateResult, ...], frozenset[tuple[str, int]]]:
+    """What each gate says, and which of the soft ones two people have overridden."""
     parts = platform()
 
     def prepare() -> tuple[tuple[ActivePolicy, ...], Case]:
         with parts.new_unit() as uow:
-            policies = applicable(uow.policies.active(), request.transition)
+            policies = applicable(uow.policies.active(), evidence.subject)
             return policies, settling.case_of(uow, parts.system_call(correlation), request, evidence)
 
     policies, case = await asyncio.to_thread(prepare)
-    return tuple([await tasks.gate(active, case) for active in policies])
+    return tuple([await tasks.gate(active, case) for active in policies]), case.waived
 
 
 async def _evaluate(request: TransitionRequest, evidence: Evidence) -> list[Evaluation]:

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from governance.canonical import canonical_bytes
+from governance.canonical import canonical_bytes, rendered
 from governance.errors import InvalidInput
 
 FORMAT = 1
@@ -118,11 +118,6 @@ class AuditEvent:
             return canonical_bytes(self.to_json()).decode("utf-8")
         except UnicodeError as error:
             raise InvalidInput(f"This text has no UTF-8 form: {error}") from error
-
-
-def rendered(moment: datetime) -> str:
-    """`2026-11-20T09:30:00.000000Z`: fixed width, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _number(digits: str) -> int | float:

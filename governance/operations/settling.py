@@ -92,8 +92,9 @@ def park(
     """
     with uow:
         request = uow.requests.lock(request_id)
-        results = evaluate_all(uow.policies.active(), case_of(uow, call, request, evidence))
-        decision = decide(results)
+        case = case_of(uow, call, request, evidence)
+        results = evaluate_all(uow.policies.active(), case)
+        decision = decide(results, case.waived)
         if decision.outcome == "waiting" and request.undecided:
             uow.requests.awaiting(request.id, evidence, [r.to_json() for r in results], call.at)
             superseded = request.evidence_digest not in (None, evidence.digest)
@@ -139,7 +140,7 @@ def settle(
         case = case_of(uow, call, request, evidence)
         results = evaluate_all(uow.policies.active(), case)
         elsewhere = _elsewhere(version, transition)
-        decision = elsewhere or decide(results)
+        decision = elsewhere or decide(results, case.waived)
         if decision.outcome == "waiting":
             return Settlement("waiting", request.status, {"reasons": list(decision.reasons)})
         status: RequestStatus
@@ -160,7 +161,8 @@ def settle(
             if evaluations:
                 outcome["evaluations"] = [_evaluation_json(evaluation) for evaluation in evaluations]
         verdicts = [result.to_json() for result in results]
-        uow.requests.settle(request.id, status, outcome, evidence, verdicts, call.at)
+        judged = case.to_json()
+        uow.requests.settle(request.id, status, outcome, evidence, verdicts, call.at, judged)
         uow.audit(
             call.event(
                 f"request:{status.value}",
@@ -169,6 +171,7 @@ def settle(
                 before={"status": request.status.value},
                 after={"status": status.value, "outcome": outcome},
                 digest=evidence.digest,
+                judgedCase=digest_of(judged),
                 transition=transition.name.value,
                 requestedBy=request.requester_id,
                 verdicts=[{k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts],

@@ -16,6 +16,7 @@ from governance.policies.completeness import Completeness
 from governance.policies.evaluation import EvaluationPassed
 from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.policies.reasons import ReasonGiven
+from governance.policies.scope import Enforcement, Scope
 from governance.policies.serving import NotServing, PreviousVersionRestorable
 from governance.policies.weight_format import SafeWeightFormat
 
@@ -35,4 +36,4 @@ POLICIES: tuple[type[Policy], ...] = (
 
 BY_NAME: dict[str, type[Policy]] = {policy.name: policy for policy in POLICIES}
 
-__all__ = ["BY_NAME", "POLICIES", "ActivePolicy", "Policy", "build_policy"]
+__all__ = ["BY_NAME", "POLICIES", "ActivePolicy", "Enforcement", "Policy", "Scope", "build_policy"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from governance.errors import InvalidInput
 from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.models import checked_text
+from governance.policies.scope import Enforcement, Scope
 from governance.verdicts import Verdict
 
 
@@ -24,7 +25,7 @@ class Policy(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]  # a sentence for people; the name of the gate's task on the run page
-    enforcement: ClassVar[Literal["hard"]] = "hard"
+    enforcement: ClassVar[Enforcement] = "hard"
     transitions: ClassVar[frozenset[TransitionName]]
     about_people: ClassVar[bool] = False  # judges decisions, so that an undecided verdict means "wait"
 
@@ -36,6 +37,10 @@ class Policy(ABC):
     @abstractmethod
     def samples(cls) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
         """(allowed, denied), each with at least one case, for the default parameters."""
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.transitions)
 
     def parameters(self) -> dict[str, Any]:
         return asdict(self)

@@ -98,7 +98,7 @@ class FactReader:
             raise NotFound("version", request.version_id)
         facts: dict[str, Any] = row[0]
         facts["transition"] = transition.value
-        facts["policies"] = [active.to_json() for active in applicable(self._policies.active(), transition)]
+        facts["policies"] = [active.to_json() for active in applicable(self._policies.active(), facts)]
         facts["target"] = self._target_of(facts, transition)
         return facts
 

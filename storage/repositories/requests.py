@@ -122,9 +122,13 @@ class RequestRepository:
         evidence: Evidence | None,
         verdicts: Sequence[Mapping[str, Any]] | None,
         at: datetime,
+        judged: Mapping[str, Any] | None = None,
     ) -> None:
         frozen = _frozen(evidence, verdicts or ()) if evidence is not None else {}
         values = {"status": RequestStatus(status).value, "outcome": dict(outcome), "settled_at": at}
+        if judged is not None:
+            # the evidence has a column of its own, and is the larger part
+            values["judged_case"] = {name: value for name, value in judged.items() if name != "evidence"}
         self._set(_UPDATE, request_id, at, **values, **frozen)
 
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None:

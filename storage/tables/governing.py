@@ -36,6 +36,7 @@ requests = Table(
     text("subject_digest", nullable=True),
     json("verdicts", nullable=True),
     json("outcome", nullable=True),
+    json("judged_case", nullable=True),
     moment("launched_at", nullable=True),
     moment("settled_at", nullable=True),
     moment("created_at"),

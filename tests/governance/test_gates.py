@@ -55,8 +55,8 @@ def test_nobody_judging_is_a_denial() -> None:
 def test_a_policy_of_another_transition_judges_nothing() -> None:
     active = [ActivePolicy(Rule(), 1)]
     assert evaluate_all(active, sample_case(TransitionName.RETIRE)) == ()
-    assert applicable(active, TransitionName.RETIRE) == ()
-    assert applicable(active, SUBMIT) == tuple(active)
+    assert applicable(active, sample_case(TransitionName.RETIRE).evidence.subject) == ()
+    assert applicable(active, sample_case(SUBMIT).evidence.subject) == tuple(active)
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_a_refusal_without_a_reason_cannot_be_made() -> None:
 
 @pytest.mark.parametrize("transition", list(TransitionName))
 def test_every_transition_has_a_gate(transition: TransitionName) -> None:
-    assert applicable([ActivePolicy(policy(), 1) for policy in POLICIES], transition)
+    assert applicable([ActivePolicy(policy(), 1) for policy in POLICIES], sample_case(transition).evidence.subject)
