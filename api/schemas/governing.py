@@ -33,7 +33,7 @@ class GateRead(Read):
     policy: str
     title: str
     policy_version: int
-    enforcement: Literal["advisory", "soft", "hard"]
+    enforcement: Literal["advisory", "soft", "hard"] = "hard"
     outcome: Literal["passed", "failed", "unknown"]
     reasons: list[str]
     facts: dict[str, Any]

@@ -113,6 +113,7 @@ def test_a_result_says_which_policy_judged_and_why() -> None:
         "policy": "rule",
         "title": "Does the rule hold?",
         "policyVersion": 3,
+        "enforcement": "hard",
         "outcome": "failed",
         "reasons": ["one"],
         "facts": {"n": 1},
