@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from governance.canonical import canonical_bytes
 
 IN_TOTO = "application/vnd.in-toto+json"
+DECISION = "application/vnd.gatehouse.decision+json"
+"""One person's decision: {"approvalId", "requestId", "approverId", "approverName", "decision", "comment",
+"evidenceDigest", "at", "onBehalfOf"}, the last one null unless it was delegated."""
 
 
 class InvalidEnvelope(ValueError):

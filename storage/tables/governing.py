@@ -68,6 +68,7 @@ approvals = Table(
     text("comment"),
     text("evidence_digest"),
     moment("created_at"),
+    json("envelope", nullable=True),  # the decision as it was signed (governance.signing)
     UniqueConstraint("request_id", "approver_id", "evidence_digest"),
     ForeignKeyConstraint(
         ["request_id", "requester_id"], ["transition_requests.id", "transition_requests.requester_id"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from alembic import op
+
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    pass
+    op.execute("alter table approvals add column envelope jsonb")
 
 
 def downgrade() -> None:
-    pass
+    op.execute("alter table approvals drop column envelope")
