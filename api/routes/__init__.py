@@ -6,6 +6,7 @@ from api.pages import assets, runs, signing
 from api.routes import (
     access,
     artifacts,
+    compliance,
     datasets,
     downloads,
     evaluations,
@@ -37,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     traffic.router,
     findings.router,
     policies.router,
+    compliance.router,
     sign_in.router,
     oidc.router,
     users.router,

@@ -42,6 +42,11 @@ class PageRequest:
                 f"page reaches the first {COUNT_LIMIT:,} items; continue with nextToken.", details={"field": "page"}
             )
 
+    @property
+    def after(self) -> uuid.UUID | None:
+        """The key to continue behind. Raises InvalidInput for a token that we did not make."""
+        return _from_token(self.token) if self.token is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -78,6 +83,13 @@ class Conditions:
         return " and ".join(self.clauses) or "true"
 
 
+def page_of(items: str, keys: list[uuid.UUID], total: int, request: PageRequest) -> Page:
+    """A page of a list that another statement read. keys: of the items, and one more when there is a next page."""
+    has_next = len(keys) > request.size
+    token = _to_token(keys[request.size - 1]) if has_next else None
+    return Page(items, min(total, COUNT_LIMIT), total > COUNT_LIMIT, has_next, token, request)
+
+
 async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditions, request: PageRequest) -> Page:
     """One round trip. Raises InvalidInput for a token that we did not make.
 
@@ -90,7 +102,7 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
     keyed = condition
     if request.token is not None:
         keyed = f"({condition}) and {listing.key} < %(after)s"
-        values["after"] = _from_token(request.token)
+        values["after"] = request.after
     else:
         values["offset"] = (request.page - 1) * request.size
     statement = f"""
@@ -108,9 +120,7 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101  (a select without FROM has one row)
     items, keys, total = row
-    has_next = keys is not None and len(keys) > request.size
-    token = _to_token(keys[request.size - 1]) if has_next else None
-    return Page(items, min(total, COUNT_LIMIT), total > COUNT_LIMIT, has_next, token, request)
+    return page_of(items, keys or [], total, request)
 
 
 def _to_token(key: uuid.UUID) -> str:

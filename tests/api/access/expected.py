@@ -113,6 +113,10 @@ GET     /api/v1/datasets/{dataset_id}                       dataset:read        
 GET     /api/v1/findings                                    model:read|provenance:read   request  list     200
 GET     /api/v1/policies                                    policy:read                  -        -        200
 PUT     /api/v1/policies/{name}                             policy:update                -        -        400
+GET     /api/v1/compliance/status                           compliance:read              -        -        200
+GET     /api/v1/compliance/reports                          compliance:read              -        -        200
+POST    /api/v1/compliance/validate                         compliance:read              model    read     200
+GET     /api/v1/compliance/certifications                   compliance:read              -        -        200
 GET     /api/v1/auth/me                                     self:read                    -        -        200
 GET     /api/v1/auth/tokens                                 self:read                    -        -        200
 POST    /api/v1/auth/tokens                                 self:manage                  -        -        201

@@ -237,6 +237,7 @@ class World:
             "PUT /api/v1/policies/{name}": lambda: {
                 "json": {"parameters": {"nonsense": 1}}, "in_path": {"name": "approvals"}
             },
+            "POST /api/v1/compliance/validate": lambda: {"json": {"modelId": o.model, "version": "2.0.0"}},
             "POST /api/v1/auth/tokens": lambda: {"json": {"label": "matrix"}},
             "DELETE /api/v1/auth/tokens/{token_id}#own": lambda: {"in_path": {"token_id": self._token(user_id)}},
             "DELETE /api/v1/auth/tokens/{token_id}#foreign": lambda: {
