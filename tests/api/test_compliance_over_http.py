@@ -131,7 +131,7 @@ def test_pages_continue(api: ServedApi) -> None:
     seen: list[str] = []
     token = None
     for _ in range(3):
-        params = {"pageSize": 1, "asOf": day(days=1), **({"nextToken": token} if token else {})}
+        params: dict[str, str | int] = {"pageSize": 1, "asOf": day(days=1), **({"nextToken": token} if token else {})}
         answer = api.admin.get(f"{BASE}/reports", params=params)
         seen += [one["modelId"] for one in data(answer)]
         assert answer.json()["pagination"]["total"] >= 3

@@ -40,9 +40,9 @@ GOOD = Facts(
 )
 
 
-def at(*day: int, **changes: Any) -> Facts:
+def at(year: int, month: int, day: int, **changes: Any) -> Facts:
     reviewed = {"review_due": datetime(2030, 1, 1, tzinfo=UTC)}
-    return replace(GOOD, as_of=datetime(*day, 12, tzinfo=UTC), **{**reviewed, **changes})  # type: ignore[arg-type]
+    return replace(GOOD, as_of=datetime(year, month, day, 12, tzinfo=UTC), **{**reviewed, **changes})
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=lambda framework: framework.id)
