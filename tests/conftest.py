@@ -31,6 +31,19 @@ pytest_plugins = [
 ]
 
 
+# What is too heavy to be started twice when several processes share the suite (`-n`): its tests stay in one of them.
+HEAVY = ("platform_home", "lasting_stage", "prefect_server", "oidc_provider", "swift_server")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a heavy server form a group, all others one for each file."""
+    for item in items:
+        needed = getattr(item, "fixturenames", ())
+        group = next((name for name in HEAVY if name in needed), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def loopback_only() -> Iterator[None]:
     """Connections to anywhere but this machine fail the test that tries."""
