@@ -31,6 +31,9 @@ from governance.rules import RuleError, compile_rule
 Json = Mapping[str, Any]
 MOST_RULES = 20
 MOST_SAMPLES = 20
+LARGEST_DEFINITION = 100_000
+"""Bytes of a policy with its samples."""
+
 LARGEST_SAMPLE = 20_000
 """Bytes of one sample."""
 

@@ -53,7 +53,7 @@ class Policy(ABC):
         return asdict(self)
 
     def definition(self) -> dict[str, Any]:
-        """Everything that it judges by, so that it can be built again from this alone (`governance.policy_definitions`)."""
+        """Everything that it judges by; `governance.policy_definitions` builds it again from this alone."""
         return {
             "name": self.name,
             "title": self.title,

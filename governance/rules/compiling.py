@@ -140,8 +140,7 @@ _POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 
 
 def _compiled(text: str) -> Any:
-    from cel_expr_python import cel
-
+    cel = _cel()
     try:
         expression = _environment().compile(text)
     except RuntimeError as refused:
@@ -164,22 +163,20 @@ def _problems(message: str) -> tuple[Problem, ...]:
     found = []
     for line, column, what in _POSITION.findall(message)[:20]:
         text = re.sub(r" \(in container ''\)|\s*\[[A-Z_]+\]$", "", what)
-        at = (int(line), int(column)) if int(line) > 0 else (None, None)
-        found.append(Problem(*at, text[:300] + "."))
+        known = int(line) > 0
+        found.append(Problem(int(line) if known else None, int(column) if known else None, text[:300] + "."))
     return tuple(found) or (Problem(None, None, message.splitlines()[0][:300]),)
 
 
 def _value(expression: Any, activation: Any) -> tuple[bool | None, str | None]:
     """(value, None) for a truth, (None, why) for everything else."""
-    from cel_expr_python import cel
-
     if expression is None:
         return None, "it makes sense only within the whole rule."
     try:
         found = expression.eval(activation)
     except RuntimeError as error:  # the budget of iterations is used up, for example
         return None, _plain(str(error))
-    if found.type() == cel.Type.BOOL:
+    if found.type() == _cel().Type.BOOL:
         value = found.value()
         if value is True or value is False:
             return value, None
@@ -193,10 +190,17 @@ def _plain(message: str) -> str:
 
 
 @cache
-def _environment() -> Any:
-    """All variables, declared. Imported late: half a second that only those pay who judge by rules."""
-    from cel_expr_python import cel
+def _cel() -> Any:
+    """Imported late: half a second that only those pay who judge by rules."""
+    from cel_expr_python import cel  # type: ignore[import-untyped]
 
+    return cel
+
+
+@cache
+def _environment() -> Any:
+    """All variables, declared."""
+    cel = _cel()
     kinds = {
         "string": cel.Type.STRING,
         "int": cel.Type.INT,

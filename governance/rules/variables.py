@@ -17,7 +17,7 @@ from governance.evidence import Case
 
 Type = Literal["string", "int", "double", "list(string)", "list(map(string, dyn))", "map(string, double)",
                "map(string, dyn)"]  # fmt: skip
-Need = Literal["evaluations", "incumbent", "serving", "restores"]
+Need = Literal["evaluations", "incumbent", "serving"]
 ABSENT = object()
 
 

@@ -22,8 +22,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "auditor": ("provenance:read", "audit:read", "compliance:read", "lineage:read"),
     "viewer": ("*:read",),
     "approver": (
-        "approval:*", "production:*", "dashboard:use", "model:read", "model:download", "model:evaluate",
-        "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
+        "approval:*", "production:*", "policy:approve", "dashboard:use", "model:read", "model:download",
+        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
         "compliance:read", "lineage:read",
     ),
     "package search": ("package:search", "model:read"),
@@ -45,7 +45,7 @@ ACROSS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # What people do and service accounts never.
-PEOPLE_ONLY = ("approval:*", "production:*")
+PEOPLE_ONLY = ("approval:*", "production:*", "policy:approve")
 
 # What may be read by the groups that an asset is merely open to.
 READING = ("*:read", "model:download")
