@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +112,18 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
     has_next = keys is not None and len(keys) > request.size
     token = _to_token(keys[request.size - 1]) if has_next else None
     return Page(items, min(total, COUNT_LIMIT), total > COUNT_LIMIT, has_next, token, request)
+
+
+def page_of(items: Sequence[tuple[str, str]], request: PageRequest) -> Page:
+    """A page of a short list that is in memory: (its id, a UUID; its JSON), in the order to be shown."""
+    start = (request.page - 1) * request.size
+    if request.token is not None:
+        after = str(_from_token(request.token))
+        start = next((number + 1 for number, (key, _) in enumerate(items) if key == after), len(items))
+    shown = items[start : start + request.size]
+    has_next = start + request.size < len(items)
+    token = _to_token(uuid.UUID(shown[-1][0])) if has_next else None
+    return Page(f"[{','.join(text for _, text in shown)}]", len(items), False, has_next, token, request)
 
 
 def _to_token(key: uuid.UUID) -> str:

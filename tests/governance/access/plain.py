@@ -60,7 +60,11 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_ACROSS = {"approver": [one for one in APPROVER if one not in ("dashboard:use", "policy:approve")], "auditor": CATALOG_ROLES["auditor"]}
+_NOWHERE_IN_PARTICULAR = ("dashboard:use", "policy:approve")
+_ACROSS = {
+    "approver": [one for one in APPROVER if one not in _NOWHERE_IN_PARTICULAR],
+    "auditor": CATALOG_ROLES["auditor"],
+}
 
 
 def matches(pattern: str, permission: str) -> bool:
