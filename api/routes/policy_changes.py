@@ -88,7 +88,7 @@ async def approve_change(
 
 @router.post(
     "/{change_id}/reject",
-    dependencies=permits("policy:approve", "policy:update"),
+    dependencies=permits("policy:approve"),
     responses=answers(ChangeRead, 400, 403, 404, 409, 422),
 )
 async def reject_change(

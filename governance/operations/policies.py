@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from governance.access.decisions import decide as decide_access
 from governance.audit.event import AuditEvent
 from governance.audit.merkle import leaf_hash
 from governance.canonical import canonical_bytes
@@ -188,7 +187,7 @@ def decide(
     """The second person's "approve" or "reject" of exactly the change with this digest.
 
     Raises NotFound, Forbidden, SelfApproval, RequestClosed, InvalidInput, PolicyRequired, and ApprovalInvalidated when
-    the digest is of something else, or what is in force is not what it was. Who proposed may reject, which withdraws.
+    the digest is of something else, or what is in force is not what it was. Who proposed may reject: a withdrawal.
     """
     comment = checked_text("comment", comment, limit=2_000).strip()
     if decision == "reject" and not comment:
@@ -200,8 +199,7 @@ def decide(
             return found
         person = call.person
         own = person.answers_as == found.proposed_behind
-        if not (own and decision == "reject" and decide_access(person, "policy:update").allowed):
-            call.may("policy:approve", "Deciding about a change of a policy")
+        call.may("policy:approve", "Deciding about a change of a policy")
         if found.state != "pending":
             raise RequestClosed(f"This change is {found.state} already.", details={"state": found.state})
         if own and decision == "approve":

@@ -8,11 +8,11 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
-from governance.errors import NotFound
+from governance.errors import Forbidden, NotFound
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
 from storage.queries.registry import is_id, one
 from storage.queries.times import iso
-from storage.queries.visibility import HISTORY, visible
+from storage.queries.visibility import HISTORY, Visible, visible
 
 _CHANGE_FIELDS = f"""'id', c.id, 'policy', c.policy, 'version', c.version, 'action', c.action, 'state', c.state,
     'reason', c.reason, 'digest', c.digest, 'before', c.before, 'after', c.after, 'proposedBy', p.name,
@@ -102,6 +102,14 @@ def _counted(row: tuple[Any, ...]) -> dict[str, int]:
     return dict(zip(("passed", "failed", "unknown", "overridden"), row, strict=True))
 
 
+def _history(caller: Principal, evaluation_id: str) -> Visible:
+    """Policies are everybody's, so whoever sees no history at all is not told that this one is there."""
+    try:
+        return visible(caller, HISTORY, "m.access_id")
+    except Forbidden:
+        raise NotFound("policy evaluation", evaluation_id) from None
+
+
 async def evaluation(pool: AsyncConnectionPool, caller: Principal, evaluation_id: str) -> str:
     """A stored answer: about a version whose model the caller may see, or their own about given evidence."""
     row = None
@@ -109,7 +117,7 @@ async def evaluation(pool: AsyncConnectionPool, caller: Principal, evaluation_id
         statement = "select answer::text, model_id is null, requested_by::text from policy_evaluations where id = %s"
         row = await one(pool, statement, evaluation_id)
     if row is not None and not row[1]:
-        may = visible(caller, HISTORY, "m.access_id")
+        may = _history(caller, evaluation_id)
         seen = f"""select e.answer::text, false, e.requested_by::text from policy_evaluations e
             join models m on m.id = e.model_id where e.id = %(id)s and {may.sql}"""
         async with pool.connection() as connection:
