@@ -46,11 +46,24 @@ def clauses_of(text: str, known: frozenset[str]) -> tuple[ClauseText, ...]:
         return (ClauseText(text, ()),)
     found: dict[str, ClauseText] = {}
     for leaf in _leaves(tree):
-        own = text[leaf.meta.start_pos : leaf.meta.end_pos].strip()
+        own = _source(leaf, text)
+        if own is None:
+            return (ClauseText(text, tuple(dict.fromkeys(_paths(tree, known)))),)
         found.setdefault(own, ClauseText(own, tuple(dict.fromkeys(_paths(leaf, known)))))
         if len(found) > MOST_CLAUSES:
             return (ClauseText(text, tuple(dict.fromkeys(_paths(tree, known)))),)
     return tuple(found.values())
+
+
+def _source(leaf: Any, text: str) -> str | None:
+    """Its part of the text. The parser forgets the places of `true`, `false` and `null`, and of what borders on them."""
+    start, end = getattr(leaf.meta, "start_pos", None), getattr(leaf.meta, "end_pos", None)
+    if start is not None and end is not None:
+        return text[start:end].strip()
+    inner = leaf
+    while len(_children(inner)) == 1 and _kind(inner) != "literal":
+        inner = inner.children[0]
+    return str(inner.children[0]) if _kind(inner) == "literal" else None
 
 
 def variables_of(text: str, known: frozenset[str]) -> frozenset[str]:
