@@ -31,6 +31,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.RequestOpen, 409, "REQUEST_OPEN"),
     (domain.RequestClosed, 409, "REQUEST_CLOSED"),
     (domain.VersionFrozen, 409, "VERSION_FROZEN"),
+    (domain.PolicyRequired, 409, "POLICY_REQUIRED"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.Conflict, 409, "CONFLICT"),
     (domain.RevisionMismatch, 412, "REVISION_MISMATCH"),

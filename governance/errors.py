@@ -15,6 +15,7 @@ GovernanceError
 │   ├── RequestOpen           another request moves this version already
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
+│   ├── PolicyRequired        without this policy something could move unjudged
 │   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -85,6 +86,9 @@ class RequestClosed(Conflict): ...
 
 
 class VersionFrozen(Conflict): ...
+
+
+class PolicyRequired(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...

@@ -38,6 +38,10 @@ METRICS: dict[TaskType, frozenset[str]] = {
     TaskType.REGRESSION: REGRESSION_METRICS,
 }
 
+LOWER_IS_BETTER = frozenset(
+    {"log_loss", "brier_score_loss", "mean_absolute_error", "root_mean_squared_error", "max_error"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

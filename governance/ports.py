@@ -19,6 +19,7 @@ from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
 from governance.people import Group, NewToken, User
 from governance.policies import ActivePolicy
+from governance.policy_changes import PolicyChange, PolicyState, PolicyVersion
 from governance.requests import TransitionRequest
 
 
@@ -90,6 +91,9 @@ class Requests(Protocol):
     ) -> None:
         """`judged`: the whole case that was judged, as `Case.to_json` gives it."""
 
+    def latest_evidence(self, version_id: str) -> TransitionRequest | None:
+        """The newest request of the version with frozen evidence, whatever became of it."""
+
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None: ...
     def undecided(
         self, *, idle_since: datetime, limit: int, after: TransitionRequest | None
@@ -123,8 +127,53 @@ class Evaluations(Protocol):
 
 
 class Policies(Protocol):
-    def active(self) -> tuple[ActivePolicy, ...]: ...
-    def publish(self, name: str, parameters: Mapping[str, Any], by: str, at: datetime) -> int: ...
+    def active(self) -> tuple[ActivePolicy, ...]:
+        """Those in force, in the order in which a run shows them."""
+
+    def lock(self) -> None:
+        """Held by whoever changes what judges, one at a time."""
+
+    def versions(self, name: str) -> tuple[PolicyVersion, ...]:
+        """Oldest first; empty when there is no such policy."""
+
+    def every(self) -> tuple[tuple[PolicyVersion, ...], ...]:
+        """All policies, each with its versions."""
+
+    def add_version(
+        self,
+        name: str,
+        definition: Mapping[str, Any],
+        samples: Mapping[str, Any] | None,
+        state: PolicyState,
+        by: str,
+        at: datetime,
+    ) -> ActivePolicy: ...
+    def keep_shipped(self, name: str, at: datetime) -> None:
+        """Write down version 1 of a built-in policy, if it is not."""
+
+    def set_state(self, name: str, version: int, state: PolicyState) -> None: ...
+    def add_change(self, change: PolicyChange, entry: str) -> None:
+        """`entry`: the leaf of its audit entry, in hex."""
+
+    def change(self, change_id: str) -> PolicyChange:
+        """Locked. Raises NotFound."""
+
+    def pending(self, name: str) -> PolicyChange | None: ...
+    def decide_change(
+        self, change_id: str, state: str, by: str, behind: str, comment: str, at: datetime, entry: str
+    ) -> None: ...
+    def add_evaluation(
+        self,
+        evaluation_id: str,
+        policy: str | None,
+        version: tuple[str, str] | None,
+        transition: str,
+        outcome: str,
+        answer: Mapping[str, Any],
+        by: str,
+        at: datetime,
+    ) -> None:
+        """`version`: (id of the model, id of the version)."""
 
 
 class Deployments(Protocol):

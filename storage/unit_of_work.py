@@ -18,9 +18,10 @@ from storage.repositories.access import AccessRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
-from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
+from storage.repositories.governing import DeploymentRepository, FindingRepository
 from storage.repositories.groups import GroupRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
+from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
 from storage.repositories.sign_in_limits import SignInLimitRepository

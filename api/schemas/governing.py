@@ -1,4 +1,4 @@
-"""Requests, decisions, policies."""
+"""Requests and decisions."""
 
 from typing import Any, Literal
 
@@ -72,16 +72,3 @@ class RequestRead(RequestSummary):
     gates: list[GateRead]
     evidence: dict[str, Any] | None
     approvals: list[ApprovalRead]
-
-
-class PolicyRead(Read):
-    name: str
-    title: str
-    version: int
-    enforcement: Literal["hard"]
-    transitions: list[str]
-    parameters: dict[str, Any]
-
-
-class PolicyUpdate(Body):
-    parameters: dict[str, Any]

@@ -94,7 +94,7 @@ def _granted(principal: Principal) -> frozenset[str]:
     for permissions in principal.granted_by_group.values():
         granted |= permissions
     if principal.kind == SERVICE:
-        granted -= expanded(("approval:*", "production:*"))
+        granted -= expanded(("approval:*", "production:*", "policy:approve"))
     if principal.scopes is not None:
         granted &= expanded(principal.scopes | {"self:read"})
     return frozenset(granted)

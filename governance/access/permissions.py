@@ -32,7 +32,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "package": ("search", "download", "upload"),
     "approval": ("decide", "request_changes"),
     "production": ("rollback", "deprecate"),
-    "policy": ("read", "update"),
+    "policy": ("read", "update", "approve"),
     "group": _CRUD,
     "user": _CRUD,
     "dashboard": ("use",),  # not one of those that `*:read` gives: it shows every group's runs

@@ -10,6 +10,7 @@ from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_case
+from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Verdict
 
 
@@ -17,6 +18,7 @@ from governance.verdicts import Failed, Passed, Verdict
 class ApprovalStillBinds(Policy):
     name: ClassVar[str] = "approval-binding"
     title: ClassVar[str] = "Is it exactly what was approved?"
+    kind: ClassVar[Kind] = "access"
     transitions: ClassVar = frozenset({TransitionName.DEPLOY_STAGING, TransitionName.PROMOTE_PRODUCTION})
 
     def judge(self, case: Case) -> Verdict:

@@ -11,6 +11,7 @@ from governance.evidence import Approval, Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_approval, sample_case
+from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Unknown, Verdict
 
 
@@ -40,6 +41,7 @@ class ApprovalsByRiskTier(Policy):
 
     name: ClassVar[str] = "approvals"
     title: ClassVar[str] = "Have enough people approved exactly this?"
+    kind: ClassVar[Kind] = "access"
     transitions: ClassVar = frozenset({TransitionName.APPROVE_STAGING, TransitionName.APPROVE_PRODUCTION})
     about_people: ClassVar[bool] = True
     quorum: dict[str, int] = field(default_factory=lambda: {"Low": 1, "Medium": 2, "High": 3})

@@ -11,7 +11,8 @@ from governance.errors import InvalidInput
 from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.models import checked_text
-from governance.policies.scope import Enforcement, Scope
+from governance.policies.scope import Enforcement, Kind, Scope
+from governance.rules.variables import Need
 from governance.verdicts import Verdict
 
 
@@ -25,6 +26,7 @@ class Policy(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]  # a sentence for people; the name of the gate's task on the run page
+    kind: ClassVar[Kind] = "governance"
     enforcement: ClassVar[Enforcement] = "hard"
     transitions: ClassVar[frozenset[TransitionName]]
     about_people: ClassVar[bool] = False  # judges decisions, so that an undecided verdict means "wait"
@@ -42,8 +44,26 @@ class Policy(ABC):
     def scope(self) -> Scope:
         return Scope(self.transitions)
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Parts of the subject that it judges beyond those that its transitions have anyhow."""
+        return frozenset()
+
     def parameters(self) -> dict[str, Any]:
         return asdict(self)
+
+    def definition(self) -> dict[str, Any]:
+        """Everything that it judges by; `governance.policy_definitions` builds it again from this alone."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "kind": self.kind,
+            "enforcement": self.enforcement,
+            "scope": self.scope.to_json(),
+            "builtIn": self.name,
+            "rules": [],
+            "parameters": self.parameters(),
+        }
 
 
 @dataclass(frozen=True)
@@ -54,12 +74,8 @@ class ActivePolicy:
     version: int
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.policy.name,
-            "version": self.version,
-            "enforcement": self.policy.enforcement,
-            "parameters": self.policy.parameters(),
-        }
+        """What is frozen in the evidence: the whole definition, to judge by it again years later."""
+        return {"version": self.version, **self.policy.definition()}
 
 
 def build_policy(policy: type[Policy], parameters: Mapping[str, Any]) -> Policy:

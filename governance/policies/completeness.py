@@ -10,6 +10,7 @@ from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_case
+from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Verdict
 
 
@@ -17,6 +18,7 @@ from governance.verdicts import Failed, Passed, Verdict
 class Completeness(Policy):
     name: ClassVar[str] = "completeness"
     title: ClassVar[str] = "Is the record complete?"
+    kind: ClassVar[Kind] = "compliance"
     transitions: ClassVar = frozenset(
         {TransitionName.SUBMIT, TransitionName.APPROVE_STAGING, TransitionName.APPROVE_PRODUCTION}
     )

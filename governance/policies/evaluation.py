@@ -12,6 +12,7 @@ from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_case, sample_evaluation
+from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Verdict
 
 
@@ -34,6 +35,7 @@ def threshold_failures(metrics: Mapping[str, Any], thresholds: Mapping[str, Any]
 class EvaluationPassed(Policy):
     name: ClassVar[str] = "evaluation"
     title: ClassVar[str] = "Has it been evaluated, and well enough?"
+    kind: ClassVar[Kind] = "compliance"
     transitions: ClassVar = frozenset(
         {
             TransitionName.APPROVE_STAGING,

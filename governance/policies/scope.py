@@ -11,6 +11,11 @@ from governance.lifecycle import TransitionName
 Enforcement = Literal["advisory", "soft", "hard"]
 """advisory: told, never blocks. soft: blocks unless two people override it. hard: blocks, whoever asks."""
 
+Kind = Literal["access", "security", "compliance", "governance"]
+"""What a policy is about (catalog, Policy Types)."""
+
+KINDS: tuple[Kind, ...] = ("access", "security", "compliance", "governance")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -34,4 +39,29 @@ class Scope:
             and (not self.groups or model["group"] in self.groups)
             and (not self.tags or not self.tags.isdisjoint(model["tags"]))
             and (not self.model_types or subject["version"]["metadata"].get("modelType") in self.model_types)
+        )
+
+    @property
+    def unconditional(self) -> bool:
+        """Does it cover every version, whatever model it is of?"""
+        return not (self.risk_tiers or self.groups or self.tags or self.model_types)
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {
+            "transitions": sorted(name.value for name in self.transitions),
+            "riskTiers": sorted(self.risk_tiers),
+            "groups": sorted(self.groups),
+            "tags": sorted(self.tags),
+            "modelTypes": sorted(self.model_types),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Scope:
+        """Raises KeyError, ValueError or TypeError for what `to_json` did not make."""
+        return cls(
+            transitions=frozenset(TransitionName(name) for name in value["transitions"]),
+            risk_tiers=frozenset(value.get("riskTiers", ())),
+            groups=frozenset(value.get("groups", ())),
+            tags=frozenset(value.get("tags", ())),
+            model_types=frozenset(value.get("modelTypes", ())),
         )

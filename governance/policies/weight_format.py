@@ -9,6 +9,7 @@ from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import sample_case
+from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Unknown, Verdict
 
 
@@ -16,6 +17,7 @@ from governance.verdicts import Failed, Passed, Unknown, Verdict
 class SafeWeightFormat(Policy):
     name: ClassVar[str] = "safe-weight-format"
     title: ClassVar[str] = "Can loading the weights run code?"
+    kind: ClassVar[Kind] = "security"
     transitions: ClassVar = frozenset(
         {
             TransitionName.SUBMIT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +122,18 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
     assert row is not None  # noqa: S101  (a select without FROM has one row)
     items, keys, total = row
     return page_of(items, keys or [], total, request)
+
+
+def page_of(items: Sequence[tuple[str, str]], request: PageRequest) -> Page:
+    """A page of a short list that is in memory: (its id, a UUID; its JSON), in the order to be shown."""
+    start = (request.page - 1) * request.size
+    if request.token is not None:
+        after = str(_from_token(request.token))
+        start = next((number + 1 for number, (key, _) in enumerate(items) if key == after), len(items))
+    shown = items[start : start + request.size]
+    has_next = start + request.size < len(items)
+    token = _to_token(uuid.UUID(shown[-1][0])) if has_next else None
+    return Page(f"[{','.join(text for _, text in shown)}]", len(items), False, has_next, token, request)
 
 
 def _to_token(key: uuid.UUID) -> str:

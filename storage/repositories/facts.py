@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from governance.policies.evaluation import EvaluationPassed
 from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.ports import DeploymentTarget, Policies
 from governance.requests import TransitionRequest
+from governance.rules.variables import Need
 from storage.repositories.groups import GroupRepository
 
 # Named by what they are, not by the id of their row: the same bytes put back are the same evidence.
@@ -59,13 +61,18 @@ _SERVING = """
 """
 
 
-def _statement(transition: TransitionName) -> Any:
-    """Only what the transition is judged by is part of its subject, so that nothing else voids an approval."""
+@cache
+def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
+    """Only what the transition is judged by is part of its subject, so that nothing else voids an approval.
+
+    needs: what written rules about this transition speak of beyond that.
+    """
     judged_by = EvaluationPassed.transitions | NoWorseThanIncumbent.transitions
-    evaluations = _EVALUATIONS if transition in judged_by else "'[]'::jsonb"
-    incumbent = _INCUMBENT if transition in NoWorseThanIncumbent.transitions else "null::jsonb"
+    evaluations = _EVALUATIONS if transition in judged_by or "evaluations" in needs else "'[]'::jsonb"
+    with_incumbent = transition in NoWorseThanIncumbent.transitions or "incumbent" in needs
+    incumbent = _INCUMBENT if with_incumbent else "null::jsonb"
     restores = _RESTORES if transition is TransitionName.ROLLBACK else "null::jsonb"
-    serving = _SERVING if transition is TransitionName.RETIRE else "'[]'::jsonb"
+    serving = _SERVING if transition is TransitionName.RETIRE or "serving" in needs else "'[]'::jsonb"
     body = f"""
         select jsonb_build_object(
             'model', jsonb_build_object('id', m.id, 'name', m.name, 'group', m."group",
@@ -82,8 +89,6 @@ def _statement(transition: TransitionName) -> Any:
 
 _INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
 
-_STATEMENTS = {name: _statement(name) for name in TransitionName}
-
 
 class FactReader:
     def __init__(self, connection: Connection, policies: Policies, target: DeploymentTarget) -> None:
@@ -93,12 +98,14 @@ class FactReader:
 
     def subject(self, request: TransitionRequest, transition: TransitionName) -> dict[str, Any]:
         """The facts about the request's version that `transition` is judged by (`governance.evidence`)."""
-        row = self._connection.execute(_STATEMENTS[transition], {"version_id": request.version_id}).one_or_none()
+        active = self._policies.active()
+        needs = frozenset[Need]().union(*(p.policy.needs for p in active if transition in p.policy.transitions))
+        row = self._connection.execute(_statement(transition, needs), {"version_id": request.version_id}).one_or_none()
         if row is None:
             raise NotFound("version", request.version_id)
         facts: dict[str, Any] = row[0]
         facts["transition"] = transition.value
-        facts["policies"] = [active.to_json() for active in applicable(self._policies.active(), facts)]
+        facts["policies"] = [one.to_json() for one in applicable(active, facts)]
         facts["target"] = self._target_of(facts, transition)
         return facts
 

@@ -1,20 +1,17 @@
-"""Policies in force, traffic, findings."""
+"""Traffic and findings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from governance.deployments import TrafficPlan
 from governance.models import ModelVersion
-from governance.policies import BY_NAME, POLICIES, ActivePolicy, build_policy
-from storage.tables import deployments, findings, policies
+from storage.tables import deployments, findings
 
 # Statements of every settlement, built once.
-_ACTIVE = select(policies.c.name, policies.c.version, policies.c.parameters).where(policies.c.active)
 _SERVING = (
     select(deployments.c.environment, deployments.c.endpoint, deployments.c.traffic_percent)
     .where(deployments.c.version_id == bindparam("of_version"))
@@ -23,54 +20,6 @@ _SERVING = (
 _SHARES = select(deployments.c.version_id, deployments.c.traffic_percent).where(
     deployments.c.model_id == bindparam("of_model"), deployments.c.environment == bindparam("in_environment")
 )
-
-
-class PolicyRepository:
-    """A shipped policy without a row is in force as version 1 with its defaults."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._active: tuple[ActivePolicy, ...] | None = None
-
-    def active(self) -> tuple[ActivePolicy, ...]:
-        if self._active is None:  # within one transaction one set judges
-            stored = {row.name: row for row in self._connection.execute(_ACTIVE)}
-            self._active = tuple(
-                ActivePolicy(build_policy(policy, stored[policy.name].parameters), stored[policy.name].version)
-                if policy.name in stored
-                else ActivePolicy(policy(), 1)
-                for policy in POLICIES
-            )
-        return self._active
-
-    def publish(self, name: str, parameters: Mapping[str, Any], by: str, at: datetime) -> int:
-        self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"policy:{name}"))))
-        newest = self._connection.execute(
-            select(func.max(policies.c.version)).where(policies.c.name == name)
-        ).scalar_one()
-        if newest is None:
-            self._insert(name, 1, BY_NAME[name]().parameters(), None, at, active=False)
-        version = int(newest or 1) + 1
-        self._connection.execute(
-            update(policies).where(policies.c.name == name, policies.c.active).values(active=False)
-        )
-        self._insert(name, version, parameters, by, at, active=True)
-        self._active = None
-        return version
-
-    def _insert(
-        self, name: str, version: int, parameters: Mapping[str, Any], by: str | None, at: datetime, *, active: bool
-    ) -> None:
-        self._connection.execute(
-            insert(policies).values(
-                name=name,
-                version=version,
-                parameters=dict(parameters),
-                active=active,
-                created_by=by,
-                created_at=at,
-            )
-        )
 
 
 class DeploymentRepository:

@@ -49,6 +49,12 @@ _LATEST_APPLIED = (
     .order_by(requests.c.id.desc())
     .limit(1)
 )
+_LATEST_EVIDENCE = (
+    select(requests)
+    .where(requests.c.version_id == bindparam("of_version"), requests.c.evidence.is_not(None))
+    .order_by(requests.c.id.desc())
+    .limit(1)
+)
 _DECISIONS = (
     select(approvals, users.c.name, users.c.roles, users.c.groups, users.c.active)
     .join(users, users.c.id == approvals.c.approver_id)
@@ -130,6 +136,10 @@ class RequestRepository:
             # the evidence has a column of its own, and is the larger part
             values["judged_case"] = {name: value for name, value in judged.items() if name != "evidence"}
         self._set(_UPDATE, request_id, at, **values, **frozen)
+
+    def latest_evidence(self, version_id: str) -> TransitionRequest | None:
+        row = self._connection.execute(_LATEST_EVIDENCE, {"of_version": version_id}).one_or_none()
+        return _request(row) if row else None
 
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None:
         asked = {"of_version": version_id, "by_transition": transition.value}

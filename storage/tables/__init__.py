@@ -4,9 +4,10 @@ from storage.tables.access import access_rules, contributors, group_members, gro
 from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
-from storage.tables.governing import approvals, findings, policies, requests
+from storage.tables.governing import approvals, findings, requests
 from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
+from storage.tables.policies import policies, policy_changes, policy_evaluations
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "metadata",
     "models",
     "policies",
+    "policy_changes",
+    "policy_evaluations",
     "requests",
     "sign_in_limits",
     "suites",

@@ -1,9 +1,8 @@
-"""Requests, decisions of people, policies in force, findings."""
+"""Requests, decisions of people, findings."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -75,18 +74,6 @@ approvals = Table(
     ),
     CheckConstraint("approver_id <> requester_id", name="not_by_the_requester"),
     CheckConstraint("decision in ('approve', 'reject', 'request_changes')", name="decision"),
-)
-
-policies = Table(
-    "policies",
-    metadata,
-    text("name", primary_key=True),
-    Column("version", Integer, primary_key=True),
-    json("parameters"),
-    Column("active", Boolean, nullable=False),
-    identifier("created_by", nullable=True),
-    moment("created_at"),
-    Index("policies_one_active", "name", unique=True, postgresql_where=sql("active")),
 )
 
 findings = Table(

@@ -137,8 +137,16 @@ def test_policies_are_listed_and_changed(api: ServedApi) -> None:
     assert policies["approvals"]["parameters"]["quorum"] == {"Low": 1, "Medium": 2, "High": 3}
     before = policies["no-worse-than-incumbent"]
     path = "/api/v1/policies/no-worse-than-incumbent"
-    changed = data(api.admin.put(path, json={"parameters": {"alpha": 0.01}}))
+
+    def change(parameters: dict[str, float]) -> dict[str, Any]:
+        made = data(api.admin.put(path, json={"parameters": parameters}), 202)["change"]
+        approval = f"/api/v1/policies/changes/{made['id']}/approve"
+        data(api.grace.post(approval, json={"digest": made["digest"]}))
+        found: dict[str, Any] = data(api.grace.get(path))
+        return found
+
+    changed = change({"alpha": 0.01})
     assert (changed["version"], changed["parameters"]) == (before["version"] + 1, {"alpha": 0.01})
-    back = data(api.admin.put(path, json={"parameters": before["parameters"]}))
+    back = change(before["parameters"])
     assert (back["version"], back["parameters"]) == (before["version"] + 2, before["parameters"])
     refusal(api.admin.put("/api/v1/policies/laxness", json={"parameters": {}}), 404, "POLICY_NOT_FOUND")

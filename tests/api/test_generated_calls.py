@@ -70,7 +70,7 @@ def fuzzed(
             "dataset_id": one("datasets"),
             "evaluation_id": one("evaluations"),
             "artifact_id": one("artifacts"),
-            "name": "completeness",
+            "policy_id": "completeness",
         }
         yield api, known
 

@@ -20,12 +20,32 @@ DOCUMENTED = [
     ("POST", "/api/v1/models/{id}/versions/{version}/artifacts"),
     ("GET", "/api/v1/models/{id}/versions/{version}/artifacts/{artifactId}/download"),
     ("GET", "/api/v1/policies"),
+    ("POST", "/api/v1/policies"),
     ("PUT", "/api/v1/policies/{id}"),
+    ("POST", "/api/v1/policies/evaluate"),
+    ("GET", "/api/v1/policies/results/{evaluationId}"),
     ("POST", "/api/v1/evaluation-suites"),
     ("GET", "/api/v1/evaluation-suites"),
     ("POST", "/api/v1/evaluations/run"),
     ("GET", "/api/v1/evaluations/{id}/results"),
     ("GET", "/api/v1/evaluations/{id}/status"),
+]
+
+# catalog, Policy Management.
+DOCUMENTED += [
+    ("GET", "/api/v1/policies/{policyId}"),
+    ("DELETE", "/api/v1/policies/{policyId}"),
+    ("GET", "/api/v1/policies/access"),
+    ("GET", "/api/v1/policies/security"),
+    ("GET", "/api/v1/policies/compliance"),
+    ("GET", "/api/v1/policies/governance"),
+    ("POST", "/api/v1/policies/{policyId}/enable"),
+    ("POST", "/api/v1/policies/{policyId}/disable"),
+    ("POST", "/api/v1/policies/{policyId}/evaluate"),
+    ("GET", "/api/v1/policies/{policyId}/violations"),
+    ("GET", "/api/v1/policies/{policyId}/report"),
+    ("GET", "/api/v1/policies/compliance-report"),
+    ("GET", "/api/v1/policies/audit-report"),
 ]
 
 
@@ -46,6 +66,17 @@ SERVED = {
 @pytest.mark.parametrize(("method", "path"), DOCUMENTED)
 def test_documented_route_is_served(method: str, path: str) -> None:
     assert (method, shape(path)) in SERVED
+
+
+def test_no_router_hides_the_literal_routes_of_a_later_one() -> None:
+    """Routers that share a prefix are one list to the server."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    for index, earlier in enumerate(routes):
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(earlier.path))
+        for later in routes[index + 1 :]:
+            if earlier.path.split("/")[:4] == later.path.split("/")[:4]:
+                caught = re.fullmatch(pattern, later.path) and set(earlier.methods or ()) & set(later.methods or ())
+                assert not caught, f"{earlier.path} hides {later.path}"
 
 
 @pytest.mark.parametrize("router", ROUTERS, ids=lambda router: router.prefix)

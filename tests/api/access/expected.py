@@ -22,9 +22,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "auditor": ("provenance:read", "audit:read", "compliance:read", "lineage:read"),
     "viewer": ("*:read",),
     "approver": (
-        "approval:*", "production:*", "dashboard:use", "model:read", "model:download", "model:evaluate",
-        "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
-        "compliance:read", "lineage:read",
+        "approval:*", "production:*", "policy:approve", "dashboard:use", "model:read", "model:download",
+        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read",
+        "provenance:read", "compliance:read", "lineage:read",
     ),
     "package search": ("package:search", "model:read"),
     "package download": ("package:download", "model:download"),
@@ -45,7 +45,7 @@ ACROSS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # What people do and service accounts never.
-PEOPLE_ONLY = ("approval:*", "production:*")
+PEOPLE_ONLY = ("approval:*", "production:*", "policy:approve")
 
 # What may be read by the groups that an asset is merely open to.
 READING = ("*:read", "model:download")
@@ -112,11 +112,34 @@ GET     /api/v1/datasets                                    dataset:read        
 GET     /api/v1/datasets/{dataset_id}                       dataset:read                 dataset  read     200
 GET     /api/v1/findings                                    model:read|provenance:read   request  list     200
 GET     /api/v1/policies                                    policy:read                  -        -        200
-PUT     /api/v1/policies/{name}                             policy:update                -        -        400
 GET     /api/v1/compliance/status                           compliance:read              -        -        200
 GET     /api/v1/compliance/reports                          compliance:read              -        -        200
 POST    /api/v1/compliance/validate                         compliance:read              model    read     200
 GET     /api/v1/compliance/certifications                   compliance:read              -        -        200
+POST    /api/v1/policies                                    policy:update                -        -        400
+GET     /api/v1/policies/access                             policy:read                  -        -        200
+GET     /api/v1/policies/security                           policy:read                  -        -        200
+GET     /api/v1/policies/compliance                         policy:read                  -        -        200
+GET     /api/v1/policies/governance                         policy:read                  -        -        200
+GET     /api/v1/policies/variables                          policy:read                  -        -        200
+GET     /api/v1/policies/{policy_id}                        policy:read                  -        -        200
+PUT     /api/v1/policies/{policy_id}                        policy:update                -        -        400
+DELETE  /api/v1/policies/{policy_id}                        policy:update                -        -        409
+POST    /api/v1/policies/{policy_id}/enable                 policy:update                -        -        409
+POST    /api/v1/policies/{policy_id}/disable                policy:update                -        -        409
+POST    /api/v1/policies/{policy_id}/evaluate               policy:read&model:read       model    read     201
+GET     /api/v1/policies/{policy_id}/violations             model:read|provenance:read   -        -        200
+GET     /api/v1/policies/{policy_id}/report                 model:read|provenance:read   -        -        200
+POST    /api/v1/policies/{policy_id}/impact                 model:read|provenance:read   -        -        200
+POST    /api/v1/policies/evaluate                           policy:read&model:read       model    read     201
+GET     /api/v1/policies/results/{evaluation_id}            policy:read&model:read|provenance:read request read 200
+GET     /api/v1/policies/compliance-report                  model:read|provenance:read   -        -        200
+GET     /api/v1/policies/audit-report                       policy:update|policy:approve|audit:read - -    200
+GET     /api/v1/policies/changes                            policy:update|policy:approve|audit:read - -    200
+GET     /api/v1/policies/changes/{change_id}                policy:update|policy:approve|audit:read - -    200
+POST    /api/v1/policies/changes/{change_id}/approve        policy:approve               -        -        409
+POST    /api/v1/policies/changes/{change_id}/reject         policy:approve               -        -        409
+GET     /api/v1/transition-requests/{request_id}/replay     model:read|provenance:read   request  read     409
 GET     /api/v1/auth/me                                     self:read                    -        -        200
 GET     /api/v1/auth/tokens                                 self:read                    -        -        200
 POST    /api/v1/auth/tokens                                 self:manage                  -        -        201

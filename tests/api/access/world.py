@@ -15,11 +15,12 @@ import httpx
 
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.operations import evaluations, groups, people
+from governance.operations import evaluations, groups, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
 from tests.api.served import ServedApi
+from tests.fixtures.policies import POLICY
 from tests.fixtures.registry import METADATA
 from tests.governance.operations.situations import query, step
 
@@ -54,6 +55,7 @@ class Objects:
     evaluation: str
     parked: str
     settled: str
+    trial: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ def person_of(subject: str, relation: str) -> Person:
     return Person((subject,), in_groups)
 
 
+def _trial(o: Objects, transition: str) -> dict[str, str]:
+    return {"modelId": o.model, "version": "2.0.0", "transition": transition}
+
+
 class World:
     def __init__(self, api: ServedApi) -> None:
         self.api = api
@@ -100,6 +106,8 @@ class World:
         self.group = str(query(r, "select id from groups where name = 'owners'")[0][0])
         self.stranger = r.person("stranger", (), "others")
         self.objects = {False: self._objects(public=False), True: self._objects(public=True)}
+        made = policies.change(r.unit(), r.call(r.admin), "completeness", parameters={"minimum_description": 5})
+        self.change = str(made.change_id)
         self._clients: dict[tuple[str, str], httpx.Client] = {}
         self._ids: dict[tuple[str, str], str] = {}
 
@@ -138,7 +146,10 @@ class World:
             restricted=frozenset({"closed"}),
             public=public,
         )
-        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id)
+        trial = policy_trials.try_on_version(
+            r.unit(), r.call(r.admin), model_id=model, version="2.0.0", transition="submit"
+        )
+        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial)
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -185,7 +196,8 @@ class World:
         for name, value in {"model_id": objects.model, "version": "2.0.0", "artifact_id": objects.artifact,
                             "suite_id": objects.suite, "dataset_id": objects.dataset, "group_id": self.group,
                             "evaluation_id": objects.evaluation, "request_id": objects.parked,
-                            "user_id": self.stranger.id, **made.pop("in_path", {})}.items():  # fmt: skip
+                            "user_id": self.stranger.id, "policy_id": "approvals",
+                            "change_id": self.change, **made.pop("in_path", {})}.items():  # fmt: skip
             filled = filled.replace("{" + name + "}", value)
         assert not re.search(r"[{}]", filled), filled
         return Ask(filled, **made)
@@ -234,8 +246,14 @@ class World:
             "POST /api/v1/datasets": lambda: {
                 "params": {"name": f"data-{number}", "group": "owners", "format": "csv"}, "content": b"x,y\n1,0\n"
             },
-            "PUT /api/v1/policies/{name}": lambda: {
-                "json": {"parameters": {"nonsense": 1}}, "in_path": {"name": "approvals"}
+            "POST /api/v1/policies": lambda: {"json": {**POLICY, "rules": [{**POLICY["rules"][0], "expression": "x"}]}},
+            "PUT /api/v1/policies/{policy_id}": lambda: {"json": {"parameters": {"nonsense": 1}}},
+            "POST /api/v1/policies/{policy_id}/evaluate": lambda: {"json": _trial(o, "approve_staging")},
+            "POST /api/v1/policies/evaluate": lambda: {"json": _trial(o, "submit")},
+            "GET /api/v1/policies/results/{evaluation_id}": lambda: {"in_path": {"evaluation_id": o.trial}},
+            "POST /api/v1/policies/changes/{change_id}/approve": lambda: {"json": {"digest": "sha256:0"}},
+            "POST /api/v1/policies/changes/{change_id}/reject": lambda: {
+                "json": {"digest": "sha256:0", "comment": "No."}
             },
             "POST /api/v1/compliance/validate": lambda: {"json": {"modelId": o.model, "version": "2.0.0"}},
             "POST /api/v1/auth/tokens": lambda: {"json": {"label": "matrix"}},

@@ -35,6 +35,7 @@ APPROVER = [
     "approval:*",
     "production:*",
     "dashboard:use",
+    "policy:approve",
     "model:read",
     "model:download",
     "model:evaluate",
@@ -59,7 +60,11 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_ACROSS = {"approver": [one for one in APPROVER if one != "dashboard:use"], "auditor": CATALOG_ROLES["auditor"]}
+_NOWHERE_IN_PARTICULAR = ("dashboard:use", "policy:approve")
+_ACROSS = {
+    "approver": [one for one in APPROVER if one not in _NOWHERE_IN_PARTICULAR],
+    "auditor": CATALOG_ROLES["auditor"],
+}
 
 
 def matches(pattern: str, permission: str) -> bool:

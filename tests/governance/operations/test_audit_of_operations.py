@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from governance.errors import Conflict
 from governance.operations import evaluations, inspections, launching, policies, registry, settling, tokens
 from governance.operations.transitions import decide, withdraw
 from storage.composition import new_id
@@ -105,8 +106,28 @@ def revoke_token(r: RegistryUnderTest) -> Act:
     return lambda: tokens.revoke_token(r.unit(), r.call(r.dev), token)
 
 
-def publish_policy(r: RegistryUnderTest) -> Act:
-    return lambda: policies.publish(r.unit(), r.call(r.admin), "completeness", {"minimum_description": 5})
+def propose_policy(r: RegistryUnderTest) -> Act:
+    parameters = {"minimum_description": 5}
+    return lambda: policies.change(r.unit(), r.call(r.admin), "completeness", parameters=parameters)
+
+
+def draft_policy(r: RegistryUnderTest) -> Act:
+    parameters = {"maximum_age_days": 5}
+    return lambda: policies.change(r.unit(), r.call(r.admin), "evaluation", parameters=parameters, draft=True)
+
+
+def approve_policy(r: RegistryUnderTest) -> Act:
+    made = policies.change(r.unit(), r.call(r.admin), "reason-given", parameters={"minimum_characters": 5})
+    return lambda: r.confirm(str(made.change_id))
+
+
+def reject_policy(r: RegistryUnderTest) -> Act:
+    made = policies.change(r.unit(), r.call(r.admin), "no-worse-than-incumbent", parameters={"alpha": 0.01})
+    with r.unit() as uow:
+        digest = uow.policies.change(str(made.change_id)).digest
+    return lambda: policies.decide(
+        r.unit(), r.call(r.grace), str(made.change_id), decision="reject", digest=digest, comment="No."
+    )
 
 
 def record_inspection(r: RegistryUnderTest) -> Act:
@@ -210,7 +231,10 @@ CASES: dict[Callable[[RegistryUnderTest], Act], list[str]] = {
     change_access: ["user:access:changed"],
     issue_token: ["token:issued"],
     revoke_token: ["token:revoked"],
-    publish_policy: ["policy:published"],
+    propose_policy: ["policy:change:proposed"],
+    draft_policy: ["policy:drafted"],
+    approve_policy: ["policy:change:approved"],
+    reject_policy: ["policy:change:rejected"],
     record_inspection: ["content:inspected"],
     open_request: ["request:opened"],
     open_evaluation: ["request:opened"],
@@ -313,11 +337,12 @@ def test_entries_say_who_did_it_and_by_which_call(shared_registry: RegistryUnder
 
 def test_what_changes_nothing_leaves_no_entry(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
-    version = policies.publish(r.unit(), r.call(r.admin), "reason-given", {"minimum_characters": 9})
+    r.publish("safe-weight-format", {"formats": ["onnx"]})
     found = {"format": "onnx", "safe": True, "reason": "valid"}
     inspections.record_inspection(r.unit(), r.call(None), "a" * 64, found)
     before = len(events(r))
-    assert policies.publish(r.unit(), r.call(r.admin), "reason-given", {"minimum_characters": 9}) == version
+    with pytest.raises(Conflict):
+        policies.change(r.unit(), r.call(r.admin), "safe-weight-format", parameters={"formats": ["onnx"]})
     inspections.record_inspection(r.unit(), r.call(None), "a" * 64, {**found, "safe": False})
     assert query(r, "select safe from content_inspections where sha256 = %s", "a" * 64) == [(True,)]
     assert len(events(r)) == before

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from governance.deployments import TrafficPlan
-from governance.errors import ApprovalInvalidated, Duplicate, RequestOpen, RevisionMismatch
+from governance.errors import ApprovalInvalidated, Conflict, Duplicate, RequestOpen, RevisionMismatch
 from governance.operations import policies, registry, settling
 from governance.operations.settling import Settlement
 from governance.ports import UnitOfWork
@@ -87,13 +87,7 @@ def test_opening_changing_and_settling_never_wait_for_each_other_in_a_circle(
             partial(registry.update_metadata, r.unit(), r.call(r.dev), model, version, {**METADATA, "n": 1}, None),
             partial(carry_out, r, other),
             partial(r.open, model, "1.0.0", "evaluate"),
-            partial(
-                policies.publish,
-                r.unit(),
-                r.call(r.admin),
-                "reason-given",
-                {"minimum_characters": 9 + round_number % 2},
-            ),
+            partial(r.publish, "reason-given", {"minimum_characters": 9 + round_number % 2}),
         ]
         answers = at_once(actions)
         assert not [answer for answer in answers if isinstance(answer, Exception)]
@@ -255,15 +249,15 @@ def test_a_change_and_the_promotion_that_it_voids(shared_registry: RegistryUnder
             assert r.state(model, "1.0.0") == "production"
 
 
-def test_policies_published_at_once_are_numbered_one_after_another(shared_registry: RegistryUnderTest) -> None:
+def test_of_changes_of_one_policy_proposed_at_once_one_waits(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
-    before = query(r, "select coalesce(max(version), 1) from policies where name = 'completeness'")[0][0]
+    propose = partial(policies.change, name_or_id="completeness")
     answers = at_once(
-        [
-            partial(policies.publish, r.unit(), r.call(r.admin), "completeness", {"minimum_description": 1 + n})
-            for n in range(6)
-        ]
+        [partial(propose, r.unit(), r.call(r.admin), parameters={"minimum_description": 1 + n}) for n in range(6)]
     )
-    assert sorted(answer for answer in answers if isinstance(answer, int)) == list(range(before + 1, before + 7))
-    active = query(r, "select count(*) from policies where name = 'completeness' and active")
-    assert active == [(1,)]
+    made = [answer for answer in answers if isinstance(answer, policies.Proposed)]
+    assert len(made) == 1, answers
+    assert sum(isinstance(answer, Conflict) for answer in answers) == 5
+    approvals = at_once([partial(r.confirm, str(made[0].change_id), by=who) for who in (r.grace, r.alan, r.edsger)])
+    assert sum(isinstance(answer, int) for answer in approvals) == 1, approvals
+    assert query(r, "select count(*) from policies where name = 'completeness' and state = 'active'") == [(1,)]

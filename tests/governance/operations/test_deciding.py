@@ -19,7 +19,7 @@ from governance.errors import (
     SelfApproval,
 )
 from governance.lifecycle import VersionState
-from governance.operations import policies, registry, settling
+from governance.operations import registry, settling
 from governance.operations.transitions import decide, withdraw
 from governance.requests import RequestStatus, TransitionRequest
 from storage.composition import new_id
@@ -209,7 +209,7 @@ def change_policy(r: RegistryUnderTest, request: TransitionRequest) -> str:
     with r.unit() as uow:
         active = next(a for a in uow.policies.active() if a.policy.name == "completeness")
     parameters = {"minimum_description": active.policy.parameters()["minimum_description"] + 1}
-    policies.publish(r.unit(), r.call(r.admin), "completeness", parameters)
+    r.publish("completeness", parameters)
     return "policies[completeness]"
 
 

@@ -7,7 +7,7 @@ import pytest
 from governance.errors import ApprovalInvalidated, Forbidden, IllegalTransition
 from governance.lifecycle import TRANSITIONS, TransitionName
 from governance.models import ArtifactType
-from governance.operations import policies, registry
+from governance.operations import registry
 from governance.requests import RequestStatus
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import METADATA, RegistryUnderTest
@@ -264,7 +264,7 @@ def add_suite(r: RegistryUnderTest, model: str) -> None:
 def change_policy(r: RegistryUnderTest, model: str) -> None:
     with r.unit() as uow:
         days = next(a for a in uow.policies.active() if a.policy.name == "evaluation").policy.parameters()
-    policies.publish(r.unit(), r.call(r.admin), "evaluation", {"maximum_age_days": days["maximum_age_days"] + 1})
+    r.publish("evaluation", {"maximum_age_days": days["maximum_age_days"] + 1})
 
 
 CHANGES = {

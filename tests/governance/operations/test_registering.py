@@ -82,8 +82,8 @@ def test_approvers_do_not_write_and_developers_do_not_administer(shared_registry
             r.unit(), by_grace, registry.NewArtifact(model, "1.0.0", "config", "c", "x/y", "a" * 64, 1, "", None)
         ),
         lambda: registry.check_can_attach(r.unit(), by_grace, model, "1.0.0", "config", "c", "x/y", None),
-        lambda: policies.publish(r.unit(), by_dana, "completeness", {}),
-        lambda: policies.publish(r.unit(), by_grace, "completeness", {}),
+        lambda: policies.change(r.unit(), by_dana, "completeness", parameters={}),
+        lambda: policies.change(r.unit(), by_grace, "completeness", parameters={}),
         lambda: people.create_user(r.unit(), by_dana, people.NewUser("x", roles=["catalog_admin"])),
         lambda: people.change_access(r.unit(), by_grace, r.grace.id, people.Access(roles=["catalog_admin"])),
     ]
@@ -330,7 +330,7 @@ def test_a_token_is_revoked_by_its_owner_once(shared_registry: RegistryUnderTest
 # --- policies ---------------------------------------------------------------------------------------------
 
 
-def test_publishing_makes_a_new_version_in_force_at_once(shared_registry: RegistryUnderTest) -> None:
+def test_two_people_make_a_new_version_that_is_in_force_at_once(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
 
     def active(name: str) -> tuple[int, dict[str, Any]]:
@@ -339,10 +339,10 @@ def test_publishing_makes_a_new_version_in_force_at_once(shared_registry: Regist
             return found.version, found.policy.parameters()
 
     version, parameters = active("evaluation")
-    published = policies.publish(r.unit(), r.call(r.admin), "evaluation", {"maximum_age_days": 7})
+    published = r.publish("evaluation", {"maximum_age_days": 7})
     assert published == version + 1
     assert active("evaluation") == (published, {"maximum_age_days": 7})
-    back = policies.publish(r.unit(), r.call(r.admin), "evaluation", parameters)
+    back = r.publish("evaluation", parameters)
     assert active("evaluation") == (back, parameters)
     kept = query(r, "select count(*) from policies where name = 'evaluation'")
     assert kept == [(back,)], "earlier versions are kept, since verdicts name them"
@@ -351,7 +351,7 @@ def test_publishing_makes_a_new_version_in_force_at_once(shared_registry: Regist
 def test_policies_that_are_refused(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     with pytest.raises(NotFound):
-        policies.publish(r.unit(), r.call(r.admin), "laxness", {})
+        policies.change(r.unit(), r.call(r.admin), "laxness", parameters={})
     for parameters in ({"unknown": 1}, {"minimum_description": "long"}):
         with pytest.raises(InvalidInput):
-            policies.publish(r.unit(), r.call(r.admin), "completeness", parameters)
+            policies.change(r.unit(), r.call(r.admin), "completeness", parameters=parameters)
