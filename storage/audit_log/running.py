@@ -35,6 +35,7 @@ def sequencer_of(platform: Platform) -> Sequencer:
         key,
         VerifierKey.named_after(key.public_key()).name,
         audit_key=platform.audit_key,
+        indexed=True,
     )
 
 

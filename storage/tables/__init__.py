@@ -5,14 +5,18 @@ from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, policies, requests
+from storage.tables.history import activity_subscriptions, audit_index, audit_removals, legal_holds
 from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
 
 __all__ = [
     "access_rules",
+    "activity_subscriptions",
     "approvals",
     "artifacts",
+    "audit_index",
+    "audit_removals",
     "content_inspections",
     "contributors",
     "datasets",
@@ -23,6 +27,7 @@ __all__ = [
     "group_members",
     "groups",
     "idempotency_keys",
+    "legal_holds",
     "lifecycle_edges",
     "metadata",
     "models",
