@@ -5,7 +5,9 @@ from fastapi import APIRouter
 from api.pages import assets, runs, signing
 from api.routes import (
     access,
+    activity,
     artifacts,
+    audit,
     datasets,
     downloads,
     evaluations,
@@ -16,6 +18,7 @@ from api.routes import (
     oidc,
     package_users,
     policies,
+    provenance,
     requests,
     sign_in,
     suites,
@@ -37,6 +40,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     traffic.router,
     findings.router,
     policies.router,
+    audit.router,
+    activity.router,
+    provenance.router,
     sign_in.router,
     oidc.router,
     users.router,

@@ -82,3 +82,8 @@ def _existing_audit_key(platform: Platform) -> bytes:
     if not path.exists():
         raise KeyFileError(f"{path}, the key of the audit log's entries, is not there.")
     return platform.audit_key
+
+
+def verifier_key_of(platform: Platform) -> VerifierKey:
+    """What checkpoints are believed by. Raises KeyFileError, OSError."""
+    return _public_key(platform)

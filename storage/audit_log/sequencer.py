@@ -175,7 +175,8 @@ class Sequencer:
             if self._batch_rows in (moved, indexed):
                 continue
             pause = BUSY_SECONDS if moved else min(pause * 1.5, IDLE_SECONDS)
-            stop.wait(min(pause, sealer.wait(ledger.head)))
+            behind = indexer.wait(ledger.head.size) if indexer is not None else pause
+            stop.wait(max(0.0, min(pause, sealer.wait(ledger.head), behind)))
         sealer.seal(ledger.head)
 
     def _seal_when_due(self, ledger: Ledger, sealer: Sealer) -> None:
