@@ -47,7 +47,7 @@ _DIFFERENT = f"""
          found as materialized (select {_COLUMNS} from audit_index where seq between %(first)s and %(last)s)
     select coalesce(t.seq, f.seq) from told t full join found f on f.seq = t.seq
     where t.* is distinct from f.* order by 1
-"""
+"""  # noqa: S608 (constants of this module)
 
 _log = logging.getLogger(__name__)
 

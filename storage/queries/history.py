@@ -74,7 +74,8 @@ def seen_entries(
     caller: Principal, of_models: tuple[str, ...] = HISTORY, of_datasets: tuple[str, ...] = DATASET
 ) -> Conditions:
     """The entries that the caller may see, of `i`. Nobody is refused: at least what they did themselves is theirs."""
-    clauses, values = [], {}
+    clauses: list[str] = []
+    values: dict[str, Any] = {}
     for table, name, column, permissions in (
         ("models", "m", "model_id", of_models),
         ("datasets", "d", "dataset_id", of_datasets),

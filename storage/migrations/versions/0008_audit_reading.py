@@ -87,7 +87,8 @@ ALLOW_REMOVAL = (
     begin
       if new.entry is null and old.entry is not null
          and (new.seq, new.leaf, new.mac, new.chain) is not distinct from (old.seq, old.leaf, old.mac, old.chain)
-         and exists (select from audit_removals r where old.seq between r.first_seq and r.last_seq) then
+         and old.seq <= (select r.last_seq from audit_removals r where r.first_seq <= old.seq
+                         order by r.first_seq desc limit 1) then
         return new;
       end if;
       raise exception using
