@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -189,13 +188,3 @@ class _Archive:
     def discard(self) -> None:
         self._file.close()
         self._draft.unlink(missing_ok=True)
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of an archive; ValueError for a line that is none."""
-    with path.open("rb") as file:
-        for raw in file:
-            line = json.loads(raw)
-            if not isinstance(line, dict):
-                raise ValueError("a line of an archive is an object")
-            yield line
