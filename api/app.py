@@ -19,7 +19,7 @@ from api.limits import PrincipalLimit, RequestLimits
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
 from api.routes import PUBLIC, ROUTERS
 from api.signing_in import SignInGate
-from storage.audit_log.running import sequencer_of
+from storage.audit_log.running import copier_of, sequencer_of
 from storage.composition import Platform, now
 from storage.queries.people import KnownCallers
 
@@ -54,6 +54,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
 
             found = await run_in_threadpool(probe_store, platform.settings, now())
             log.info("artifact store %s: %s", platform.settings.s3_bucket, found)
+        app.state.copier = copier = await run_in_threadpool(copier_of, platform)
         pool = AsyncConnectionPool(
             platform.settings.database_url,
             min_size=1,
@@ -70,14 +71,19 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         sequencer = threading.Thread(
             target=sequencer_of(platform).run, args=(stop,), name="audit-sequencer", daemon=True
         )
+        threads = [sequencer]
+        if copier is not None:
+            threads.append(threading.Thread(target=copier.run, args=(stop,), name="checkpoint-copier", daemon=True))
         if sequence_audit:
-            sequencer.start()
+            for thread in threads:
+                thread.start()
         try:
             yield
         finally:
             stop.set()
             if sequence_audit:
-                sequencer.join(timeout=5)
+                for thread in threads:
+                    thread.join(timeout=5)
             await guarded.close()
             await pool.close()
             platform.close()

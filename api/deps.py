@@ -12,7 +12,14 @@ from api.credentials import GROUP_CONTEXT, WORKSPACE, token_of
 from api.external_sign_in import principal_of_jwt
 from governance.access.decisions import decide
 from governance.access.principal import Principal
-from governance.errors import AuthenticationFailed, CallsExhausted, Forbidden, InvalidInput, NotFound
+from governance.errors import (
+    AuthenticationFailed,
+    CallsExhausted,
+    Forbidden,
+    HistoryForbidden,
+    InvalidInput,
+    NotFound,
+)
 from governance.operations.calls import Call, IdempotencyKey
 from storage.composition import Platform, new_id, now
 from storage.credentials import token_mac
@@ -68,13 +75,14 @@ class Permits:
     Every route that is not public declares one; a test insists.
     """
 
-    def __init__(self, *permissions: str) -> None:
+    def __init__(self, *permissions: str, refusal: type[Forbidden] = Forbidden) -> None:
         self.permissions = permissions
+        self._refusal = refusal
 
     async def __call__(self, caller: Caller) -> None:
         decisions = [decide(caller, permission) for permission in self.permissions]
         if not any(decision.allowed for decision in decisions):
-            raise Forbidden(
+            raise self._refusal(
                 f"This is not allowed for {caller.name}: {decisions[0].reason}",
                 details={"permission": " or ".join(self.permissions), "policies": list(decisions[0].policies)},
             )
@@ -83,6 +91,11 @@ class Permits:
 def permits(*permissions: str) -> list[Any]:
     """For `dependencies=` of a route: what calling it takes."""
     return [Depends(Permits(*permissions))]
+
+
+def permits_history(*permissions: str) -> list[Any]:
+    """As `permits`, for what tells the past: the refusal is PROV_005 of the catalog."""
+    return [Depends(Permits(*permissions, refusal=HistoryForbidden))]
 
 
 IdempotencyHeader = Annotated[

@@ -2,11 +2,14 @@
 
 GovernanceError
 ├── InvalidInput              what was sent cannot be understood or breaks a stated limit
+│   └── FilterSyntax          a filter that cannot be read (FILTER_001 of the catalog), and its special cases
+│       ├── UnsupportedFilter, FilterOutOfRange, TooManyFilters, ConflictingFilters
 ├── AuthenticationFailed      nobody we know
 ├── CallsExhausted            the token is known, its calls are used up
 ├── Forbidden                 known, but may not
 │   ├── SelfApproval          the requester judged their own request
-│   └── ConflictOfInterest    somebody who took part in making it judged it
+│   ├── ConflictOfInterest    somebody who took part in making it judged it
+│   └── HistoryForbidden      reading history takes a permission of its own
 ├── NotFound                  absent, or not the caller's to see
 ├── NotConfigured             this installation does not offer it
 ├── Conflict                  understood, but the present state does not allow it
@@ -16,7 +19,8 @@ GovernanceError
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
 │   ├── PolicyRequired        without this policy something could move unjudged
-│   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
+│   ├── ApprovalInvalidated   what was approved is not what is there now; carries the difference
+│   └── ChainBroken           the audit log is not the one that was signed
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
 ├── IdempotencyMismatch       the same key with another request
@@ -46,6 +50,21 @@ class GovernanceError(Exception):
 class InvalidInput(GovernanceError): ...
 
 
+class FilterSyntax(InvalidInput): ...
+
+
+class UnsupportedFilter(FilterSyntax): ...
+
+
+class FilterOutOfRange(FilterSyntax): ...
+
+
+class TooManyFilters(FilterSyntax): ...
+
+
+class ConflictingFilters(FilterSyntax): ...
+
+
 class AuthenticationFailed(GovernanceError): ...
 
 
@@ -59,6 +78,9 @@ class SelfApproval(Forbidden): ...
 
 
 class ConflictOfInterest(Forbidden): ...
+
+
+class HistoryForbidden(Forbidden): ...
 
 
 class NotFound(GovernanceError):
@@ -92,6 +114,9 @@ class PolicyRequired(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...
+
+
+class ChainBroken(Conflict): ...
 
 
 class RevisionMismatch(GovernanceError): ...

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from governance.access.principal import Principal
 from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
+from governance.audit.holds import Hold
 from governance.deployments import TrafficPlan
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
@@ -267,6 +268,20 @@ class ExternalIdentities(Protocol):
     def replace(self, issuer: str, subject: str, identity: KnownIdentity) -> None: ...
 
 
+class History(Protocol):
+    def subscribe(
+        self, subscription_id: str, user_id: str, filters: Mapping[str, Any], after_seq: int, at: datetime
+    ) -> None: ...
+    def last_indexed(self) -> int:
+        """The number of the newest entry of the log that can be read; -1 before the first."""
+
+    def place(self, hold: Hold, by: str, at: datetime) -> None: ...
+    def lock_hold(self, hold_id: str) -> tuple[Hold, datetime | None]:
+        """(hold, when it was released). Raises NotFound."""
+
+    def release(self, hold_id: str, by: str, at: datetime) -> None: ...
+
+
 class Idempotency(Protocol):
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
         """The resource that an earlier call under this key made, None for the first call.
@@ -305,6 +320,7 @@ class UnitOfWork(Protocol):
     groups: Groups
     access: AccessRules
     external_identities: ExternalIdentities
+    history: History
     idempotency: Idempotency
     facts: SubjectReader
 

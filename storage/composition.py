@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import uuid_utils
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from governance.access.principal import Principal
 from governance.artifact_store import ArtifactStore
@@ -44,9 +44,12 @@ def sqlalchemy_url(database_url: str) -> str:
     return f"postgresql+psycopg://{rest}" if scheme in ("postgresql", "postgres") else database_url
 
 
-def open_engine(database_url: str, *, pool_size: int = 8) -> Engine:
-    """Connections are opened on first use. A stale one is replaced when it is taken from the pool."""
-    return create_engine(
+def open_engine(database_url: str, *, pool_size: int = 8, lock_seconds: float | None = None) -> Engine:
+    """Connections are opened on first use. A stale one is replaced when it is taken from the pool.
+
+    lock_seconds: how long a statement waits for somebody else's lock; None: for ever, as migrations do.
+    """
+    engine = create_engine(
         sqlalchemy_url(database_url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -55,6 +58,16 @@ def open_engine(database_url: str, *, pool_size: int = 8) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "application_name": "gatehouse"},
     )
+    if lock_seconds is not None:
+        event.listen(engine, "connect", partial(_limit_waiting, milliseconds=int(lock_seconds * 1000)))
+    return engine
+
+
+def _limit_waiting(connection: Any, _: object, *, milliseconds: int) -> None:
+    """For the life of a connection: outside of a transaction, so that no rollback undoes it."""
+    connection.autocommit = True
+    connection.execute(f"set lock_timeout = {milliseconds}")
+    connection.autocommit = False
 
 
 CONTENT_PATH = "/api/v1/content"  # where the API serves blobs of the local store
@@ -76,6 +89,7 @@ class Platform:
 
     settings: Settings
     pool_size: int = 8
+    lock_seconds: float = 10.0
 
     @classmethod
     def from_environment(cls) -> Platform:
@@ -83,7 +97,7 @@ class Platform:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_engine(self.settings.database_url, pool_size=self.pool_size)
+        return open_engine(self.settings.database_url, pool_size=self.pool_size, lock_seconds=self.lock_seconds)
 
     @cached_property
     def audit_key(self) -> bytes:

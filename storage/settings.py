@@ -68,6 +68,9 @@ class Settings:
     trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
+    audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
+    checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
+    checkpoint_retention_days: int = 3_650
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
 
     @property
@@ -110,6 +113,10 @@ class Settings:
             raise SettingsError("Retention needs both GATEHOUSE_S3_RETENTION_MODE and GATEHOUSE_S3_RETENTION_DAYS.")
         if settings.artifact_store == "s3" and not settings.s3_bucket:
             raise SettingsError("GATEHOUSE_ARTIFACT_STORE=s3 needs GATEHOUSE_S3_BUCKET.")
+        if 0 < settings.audit_retention_months < 6:
+            raise SettingsError("GATEHOUSE_AUDIT_RETENTION_MONTHS is at least 6, or 0 to keep everything.")
+        if settings.checkpoint_bucket and not settings.checkpoint_retention_days:
+            raise SettingsError("GATEHOUSE_CHECKPOINT_BUCKET needs GATEHOUSE_CHECKPOINT_RETENTION_DAYS.")
         _check_oidc(settings)
         return settings
 

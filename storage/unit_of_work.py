@@ -20,6 +20,7 @@ from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
 from storage.repositories.governing import DeploymentRepository, FindingRepository
 from storage.repositories.groups import GroupRepository
+from storage.repositories.history import HistoryRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
@@ -43,6 +44,7 @@ class SqlUnitOfWork:
     groups: ports.Groups
     access: ports.AccessRules
     external_identities: ports.ExternalIdentities
+    history: ports.History
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
@@ -73,6 +75,7 @@ class SqlUnitOfWork:
         self.groups = GroupRepository(connection)
         self.access = AccessRepository(connection)
         self.external_identities = ExternalIdentityRepository(connection)
+        self.history = HistoryRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
@@ -100,9 +103,20 @@ class SqlUnitOfWork:
         if self._connection is None:
             raise RuntimeError("commit() outside of the unit of work")
         if self._events:
-            append(self._connection, self._events, key=self._audit_key)
+            self._append(self._connection)
             self._events = []
         self._connection.commit()
+
+    def _append(self, connection: Connection) -> None:
+        """Whatever keeps the entries from being written, the change waits for another time."""
+        try:
+            append(connection, self._events, key=self._audit_key)
+        except DataError:
+            raise  # what was asked for cannot be written down, now or later
+        except DBAPIError as error:
+            raise DependencyUnavailable(
+                "The audit log cannot be written, so nothing was changed.", details={"dependency": "audit log"}
+            ) from error
 
 
 NewUnit = Callable[[], SqlUnitOfWork]

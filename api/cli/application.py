@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -204,11 +205,41 @@ def revoke(
 
 
 @audit.command()
-def verify(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def verify(
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    archive: Annotated[
+        Path | None, typer.Option("--archive", help="Also check the archives of removed texts in this directory.")
+    ] = None,
+    worm: Annotated[bool, typer.Option("--worm", help="Also compare with the locked copies of checkpoints.")] = False,
+    index: Annotated[bool, typer.Option("--index", help="Also check what the log is searched by.")] = False,
+) -> None:
     """Verify the whole audit log. Exit code 0: intact, 1: findings, 2: could not be verified."""
     with explained(COULD_NOT_VERIFY):
         from api.cli.auditing import verify_audit_log
 
-        intact = verify_audit_log(home, as_json)
+        intact = verify_audit_log(home, as_json, archives=archive, copies=worm, index=index)
     if not intact:
         raise typer.Exit(1)
+
+
+@audit.command()
+def retain(
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Move texts that are older than GATEHOUSE_AUDIT_RETENTION_MONTHS from the log to archives."""
+    with explained():
+        from api.cli.auditing import apply_retention
+
+        apply_retention(home, as_json, dry_run)
+
+
+@audit.command()
+def reindex(home: HomeOption = None) -> None:
+    """Make what the audit log is searched by again, from its entries."""
+    with explained():
+        from api.cli.auditing import rebuild_index
+
+        rebuild_index(home)

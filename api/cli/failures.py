@@ -34,6 +34,7 @@ def _expected() -> tuple[type[Exception], ...]:
     """Imported when something has failed already: these modules take longer than all the rest of the command."""
     import psycopg
 
+    from governance.artifact_store import ArtifactStoreError
     from governance.errors import GovernanceError
     from storage.audit_log import KeyFileError
     from storage.platform_processes.errors import PlatformError
@@ -41,6 +42,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from storage.settings import SettingsError
 
     return (
+        ArtifactStoreError,
         GovernanceError,
         KeyFileError,
         PlatformError,

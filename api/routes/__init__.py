@@ -5,7 +5,9 @@ from fastapi import APIRouter
 from api.pages import assets, runs, signing
 from api.routes import (
     access,
+    activity,
     artifacts,
+    audit,
     compliance,
     datasets,
     downloads,
@@ -19,6 +21,7 @@ from api.routes import (
     policies,
     policy_changes,
     policy_reports,
+    provenance,
     replays,
     requests,
     sign_in,
@@ -45,6 +48,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     policy_reports.router,
     policies.router,
     compliance.router,
+    audit.router,
+    activity.router,
+    provenance.router,
     sign_in.router,
     oidc.router,
     users.router,

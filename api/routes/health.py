@@ -37,5 +37,10 @@ async def ready(request: Request, platform: PlatformDep, pool: PoolDep) -> Respo
         database = False
     launcher = platform.launcher
     orchestrator = isinstance(launcher, PrefectLauncher) and await run_in_threadpool(launcher.healthy)
-    state = {"database": database, "orchestrator": orchestrator}
+    copier = request.app.state.copier
+    state = {
+        "database": database,
+        "orchestrator": orchestrator,
+        "checkpointCopies": None if copier is None else copier.status.error is None,
+    }
     return success(request, orjson.dumps(state), status=200 if database else 503)

@@ -12,3 +12,4 @@ class HealthRead(Read):
 class ReadyRead(Read):
     database: bool
     orchestrator: bool
+    checkpoint_copies: bool | None  # None: no bucket is set

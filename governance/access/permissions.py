@@ -25,7 +25,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "rating": _CRUD,
     "favorite": _CRUD,
     "provenance": ("read",),
-    "audit": ("read",),
+    "audit": ("read", "manage"),  # managing: legal holds
     "compliance": ("read",),
     "lineage": ("read",),
     #

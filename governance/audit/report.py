@@ -25,6 +25,11 @@ class Kind(StrEnum):
     CHECKPOINT = "checkpoint"  # a checkpoint that is not one, or not by our key
     CHECKPOINT_LOG = "checkpoint-log"  # the checkpoint files contradict each other
     OUTBOX = "outbox"  # a waiting row that the platform did not write
+    REMOVED = "removed"  # a text that is missing without leave, or leave that contradicts itself
+    HELD = "held"  # removed in spite of a legal hold, or a hold that was tampered with
+    ARCHIVE = "archive"  # an archive that is not the one that was recorded
+    INDEX = "index"  # the index says something else than the entries
+    COPY = "copy"  # the copies of the checkpoints contradict the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Report:
     root: bytes | None
     findings: tuple[Finding, ...]
     unlisted: int = 0
+    removed: int = 0  # entries whose text is in an archive
 
     @property
     def ok(self) -> bool:
@@ -73,10 +79,16 @@ class Report:
             "outbox": self.outbox,
             "checkpoints": self.checkpoints,
             "sealed": self.sealed,
+            "removed": self.removed,
             "root": self.root.hex() if self.root is not None else None,
             "findings": [finding.to_json() for finding in self.findings],
             "unlisted": self.unlisted,
         }
+
+
+def with_more(report: Report, more: Findings) -> Report:
+    """The report, and what was found beside the walk."""
+    return replace(report, findings=(*report.findings, *more.listed()), unlisted=report.unlisted + more.unlisted)
 
 
 class Findings:

@@ -12,8 +12,10 @@ from hashlib import sha256
 from itertools import chain, pairwise
 
 from governance.audit.chain import Head
-from governance.audit.diagnosis import Diagnosis
-from governance.audit.entry import Draft, Entry, is_authentic, mac_prefixes
+from governance.audit.chain import link as link_of
+from governance.audit.diagnosis import Diagnosis, Position
+from governance.audit.entry import Draft, Entry, is_authentic, mac_of, mac_prefixes
+from governance.audit.keeping import MARK, Keeping
 from governance.audit.merkle import leaf_hash
 from governance.audit.note import VerifierKey
 from governance.audit.report import Findings, Kind, Report
@@ -34,6 +36,7 @@ def verify(
     outbox: Iterable[tuple[int, Draft]] = (),
     repeated: Iterable[tuple[int, ...]] = (),
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> Report:
     """Judge a log.
 
@@ -45,6 +48,7 @@ def verify(
     outbox: waiting rows as (id, row). repeated: the numbers of entries that share a leaf, one tuple for each
         leaf.
     progress: called with the number of rows read, every PROGRESS_ROWS rows and at the end.
+    keeping: hears what the log says about its retention, and judges entries without text, which are refused without.
     """
     findings = Findings()
     seals = Seals(checkpoints, newest, public_key, findings)
@@ -66,6 +70,11 @@ def verify(
             and (mac_key is None or sha256(outer + sha256(inner + leaf).digest()).digest() == mac)
         ):
             at.accept(leaf, link)
+            if keeping is not None and MARK in entry:
+                keeping.told(seq, entry)
+        elif keeping is not None and not entry and _fits_without_text(at, Entry(*row), mac_key):
+            at.accept(leaf, link)
+            keeping.missing(seq)
         else:
             diagnosis.examine(Entry(*row), Entry(*following) if following is not None else None)
         if at.number >= seals.due:
@@ -79,6 +88,8 @@ def verify(
     _judge_repeated(repeated, findings)
     seals.conclude(count)
     diagnosis.conclude(seals.newest_size)
+    if keeping is not None:
+        keeping.conclude(findings)
     return Report(
         entries=count,
         outbox=waiting,
@@ -87,6 +98,17 @@ def verify(
         root=at.root(),
         findings=findings.listed(),
         unlisted=findings.unlisted,
+        removed=keeping.removed if keeping is not None else 0,
+    )
+
+
+def _fits_without_text(at: Position, row: Entry, mac_key: bytes | None) -> bool:
+    """Chain, number and mac are right; the chain vouches for the leaf of the text that was here."""
+    return (
+        at.chain is not None
+        and row.seq == at.number + at.shift
+        and link_of(at.chain, at.number, row.leaf) == row.chain
+        and (mac_key is None or mac_of(mac_key, row.leaf) == row.mac)
     )
 
 

@@ -10,6 +10,7 @@ import psycopg
 
 from governance.audit.chain import Head
 from governance.audit.entry import Draft, Entry
+from governance.audit.keeping import Keeping
 from governance.audit.note import VerifierKey
 from governance.audit.report import Report
 from governance.audit.verification import verify
@@ -41,6 +42,7 @@ def verify_log(
     public_key: VerifierKey,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> Report:
     """Verify the log of a database against the checkpoints in `checkpoint_dir`; see `governance.audit.verify`.
 
@@ -49,7 +51,14 @@ def verify_log(
     with psycopg.connect(dsn, connect_timeout=10, application_name="gatehouse audit verify") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        return verify_transaction(connection, checkpoint_dir, public_key=public_key, mac_key=mac_key, progress=progress)
+        return verify_transaction(
+            connection,
+            checkpoint_dir,
+            public_key=public_key,
+            mac_key=mac_key,
+            progress=progress,
+            keeping=keeping,
+        )
 
 
 def verify_transaction(
@@ -59,6 +68,7 @@ def verify_transaction(
     public_key: VerifierKey,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> Report:
     """As `verify_log`, with what `connection` sees: in a transaction that has not read anything yet, in
     REPEATABLE READ, or in one that nobody else's writing concerns.
@@ -76,6 +86,7 @@ def verify_transaction(
         outbox=_outbox(connection),
         repeated=_repeated(connection),
         progress=progress,
+        keeping=keeping if keeping is not None else Keeping(),
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.note import VerifierKey
 from governance.audit.report import Report
+from governance.errors import NotConfigured
+from storage.audit_log.checkpoints import CheckpointFiles
+from storage.audit_log.copies import Copier, copies_of, probed_copies
 from storage.audit_log.keys import (
     KeyFileError,
     load_or_create_signing_key,
@@ -16,9 +20,9 @@ from storage.audit_log.keys import (
     verifier_file,
 )
 from storage.audit_log.ledger import BrokenHistoryError
-from storage.audit_log.reading import verify_log
 from storage.audit_log.sequencer import Sequencer
-from storage.composition import Platform
+from storage.audit_log.whole import verify_whole
+from storage.composition import Platform, now
 
 _DRAIN_SECONDS = 15.0
 
@@ -35,6 +39,7 @@ def sequencer_of(platform: Platform) -> Sequencer:
         key,
         VerifierKey.named_after(key.public_key()).name,
         audit_key=platform.audit_key,
+        indexed=True,
     )
 
 
@@ -51,19 +56,48 @@ def sequence_waiting(platform: Platform) -> str | None:
     return None
 
 
-def verify_platform(platform: Platform, progress: Callable[[int], None] | None = None) -> Report:
+def verify_platform(
+    platform: Platform,
+    progress: Callable[[int], None] | None = None,
+    *,
+    archives: Path | None = None,
+    copies: bool = False,
+    index: bool = False,
+) -> Report:
     """Verify the whole log of a platform; `progress` is called with the number of entries read.
+
+    archives: where the archives of removed texts lie. copies: compare with the copies of the checkpoints. index:
+    compare with what the log is read by.
 
     Makes no key: without the keys that the log was written with there is nothing to verify it by. Raises
     KeyFileError, psycopg.Error, OSError.
     """
-    return verify_log(
+    key = _public_key(platform)
+    if copies and not platform.settings.checkpoint_bucket:
+        raise NotConfigured("No bucket holds copies of the checkpoints; GATEHOUSE_CHECKPOINT_BUCKET names one.")
+    return verify_whole(
         platform.settings.database_url,
         platform.settings.audit_directory,
-        public_key=_public_key(platform),
+        public_key=key,
         mac_key=_existing_audit_key(platform),
         progress=progress,
+        archives=archives,
+        copies=copies_of(platform.settings, key.name) if copies else None,
+        index=index,
     )
+
+
+def copier_of(platform: Platform) -> Copier | None:
+    """What copies the checkpoints to the bucket of the settings; None without one.
+
+    Raises GuaranteeMissing when the bucket does not keep what is locked, StoreUnavailable when nobody answers.
+    """
+    settings = platform.settings
+    if not settings.checkpoint_bucket:
+        return None
+    key = VerifierKey.named_after(signing_key_of(platform).public_key())
+    copies = probed_copies(settings, key.name, now())
+    return Copier(CheckpointFiles(settings.audit_directory), key, copies, settings.checkpoint_retention_days, now)
 
 
 def _public_key(platform: Platform) -> VerifierKey:
@@ -81,3 +115,8 @@ def _existing_audit_key(platform: Platform) -> bytes:
     if not path.exists():
         raise KeyFileError(f"{path}, the key of the audit log's entries, is not there.")
     return platform.audit_key
+
+
+def verifier_key_of(platform: Platform) -> VerifierKey:
+    """What checkpoints are believed by. Raises KeyFileError, OSError."""
+    return _public_key(platform)

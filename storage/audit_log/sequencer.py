@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from governance.audit.checkpoint import Checkpoint
 from governance.audit.note import InvalidNoteError, VerifierKey
 from storage.audit_log.checkpoints import CheckpointFiles, CheckpointsBusyError
+from storage.audit_log.indexing import Indexer
 from storage.audit_log.ledger import BATCH_ROWS, BrokenHistoryError, Ledger
 from storage.audit_log.sealing import LeadershipLostError, Sealer
 
@@ -64,6 +65,7 @@ class Sequencer:
     key_name: the log's name in its checkpoints, `VerifierKey.named_after(signing_key.public_key()).name` by
         custom.
     audit_key: the key of `append`; rows with another mac are left in the outbox and logged.
+    indexed: also fill `audit_index`, from which the log is read.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Sequencer:
         audit_key: bytes,
         batch_rows: int = BATCH_ROWS,
         seal_seconds: float = SEAL_SECONDS,
+        indexed: bool = False,
     ) -> None:
         self._dsn = dsn
         self._files = CheckpointFiles(checkpoint_dir)
@@ -84,6 +87,7 @@ class Sequencer:
         self._audit_key = audit_key
         self._batch_rows = batch_rows
         self._seal_seconds = seal_seconds
+        self._indexed = indexed
         self._status = SequencerStatus()
 
     @property
@@ -162,14 +166,17 @@ class Sequencer:
         sealer = self._sealer()
         sealer.resume(ledger)
         self._tell(ledger, sealer, None)
+        indexer = Indexer(connection) if self._indexed else None
         pause = BUSY_SECONDS
         while not stop.is_set():
             moved = ledger.advance()
             self._seal_when_due(ledger, sealer)
-            if moved == self._batch_rows:
+            indexed = indexer.advance(ledger.head.size) if indexer is not None else 0
+            if self._batch_rows in (moved, indexed):
                 continue
             pause = BUSY_SECONDS if moved else min(pause * 1.5, IDLE_SECONDS)
-            stop.wait(min(pause, sealer.wait(ledger.head)))
+            behind = indexer.wait(ledger.head.size) if indexer is not None else pause
+            stop.wait(max(0.0, min(pause, sealer.wait(ledger.head), behind)))
         sealer.seal(ledger.head)
 
     def _seal_when_due(self, ledger: Ledger, sealer: Sealer) -> None:
@@ -194,6 +201,8 @@ class Sequencer:
         while batch := ledger.advance(up_to):
             moved += batch
         sealer.seal(ledger.head)
+        if self._indexed:
+            Indexer(connection).catch_up(ledger.head.size)
         return moved
 
     def _is_drained(self, connection: psycopg.Connection[Any], up_to: int) -> bool:

@@ -5,6 +5,7 @@ from storage.tables.base import metadata
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, requests
+from storage.tables.history import activity_subscriptions, audit_index, audit_removals, legal_holds
 from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.policies import policies, policy_changes, policy_evaluations
@@ -12,8 +13,11 @@ from storage.tables.registry import artifacts, content_inspections, deployments,
 
 __all__ = [
     "access_rules",
+    "activity_subscriptions",
     "approvals",
     "artifacts",
+    "audit_index",
+    "audit_removals",
     "content_inspections",
     "contributors",
     "datasets",
@@ -24,6 +28,7 @@ __all__ = [
     "group_members",
     "groups",
     "idempotency_keys",
+    "legal_holds",
     "lifecycle_edges",
     "metadata",
     "models",

@@ -21,7 +21,9 @@ import psutil
 import psycopg
 from sqlalchemy import create_engine, text
 
-from storage.audit_log import CREATE_STATEMENTS, Sequencer, append, verify_log
+from storage.audit_log import Sequencer, append, verify_log
+from storage.composition import open_engine
+from storage.migrations import upgrade
 from tests.governance.audit.histories import AUDIT_KEY, SIGNING_KEY, VERIFIER, drafts, event
 
 ROWS = 10_000
@@ -113,15 +115,16 @@ def _measure_verifying(dsn: str, directory: Path, entries: int) -> dict[str, Any
 
 
 def _create(dsn: str) -> None:
+    engine = open_engine(dsn, pool_size=1)
+    upgrade(engine)
+    engine.dispose()
     with psycopg.connect(dsn) as connection:
-        for statement in CREATE_STATEMENTS:
-            connection.execute(statement)
         connection.execute("create table business (id int primary key, state text, revision int)")
         connection.execute("insert into business select i, 'draft', 0 from generate_series(0, %s) i", (ROWS,))
 
 
 def _sequencer(dsn: str, directory: Path) -> Sequencer:
-    return Sequencer(dsn, directory, SIGNING_KEY, VERIFIER.name, audit_key=AUDIT_KEY)
+    return Sequencer(dsn, directory, SIGNING_KEY, VERIFIER.name, audit_key=AUDIT_KEY, indexed=True)
 
 
 def _observe(checkpoint: Path, sealed: list[tuple[float, int]], stop: threading.Event) -> None:

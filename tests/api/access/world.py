@@ -16,7 +16,9 @@ import httpx
 from governance.access.principal import Principal
 from governance.access.roles import Role
 from governance.operations import evaluations, groups, people, policies, policy_trials
+from governance.operations import evaluations, groups, history, people
 from governance.operations.evaluations import NewSuite
+from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
 from tests.api.served import ServedApi
@@ -56,6 +58,7 @@ class Objects:
     parked: str
     settled: str
     trial: str
+    entry: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,10 @@ class World:
             r.unit(), r.call(r.admin), model_id=model, version="2.0.0", transition="submit"
         )
         return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial)
+        sequencer_of(r.platform).drain()  # until then nobody can read it
+        about = "select event_id from audit_index where action = 'model:created' and model_id = %s"
+        entry = str(query(r, about, model)[0][0])
+        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, entry)
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -254,6 +261,20 @@ class World:
             "POST /api/v1/policies/changes/{change_id}/approve": lambda: {"json": {"digest": "sha256:0"}},
             "POST /api/v1/policies/changes/{change_id}/reject": lambda: {
                 "json": {"digest": "sha256:0", "comment": "No."}
+            "GET /api/v1/audit": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/audit/search": lambda: {"json": {"filter": {"modelId": o.model}}},
+            "GET /api/v1/audit/consistency": lambda: {"params": {"first": "1"}},
+            "POST /api/v1/audit/holds": lambda: {"json": {"scope": "log", "reason": "A court asked."}},
+            "DELETE /api/v1/audit/holds/{hold_id}": lambda: {"in_path": {"hold_id": self._hold(goes_through)}},
+            "GET /api/v1/audit/{entry_id}": lambda: {"in_path": {"entry_id": o.entry}},
+            "GET /api/v1/audit/{entry_id}/proof": lambda: {"in_path": {"entry_id": o.entry}},
+            "GET /api/v1/activity": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/activity/subscribe": lambda: {"json": {"filters": {"modelId": o.model}}},
+            "GET /api/v1/provenance": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/provenance/query": lambda: {"json": {"filter": {"modelId": o.model}}},
+            "GET /api/v1/provenance/{record_id}": lambda: {"in_path": {"record_id": o.entry}},
+            "PUT /api/v1/policies/{name}": lambda: {
+                "json": {"parameters": {"nonsense": 1}}, "in_path": {"name": "approvals"}
             },
             "POST /api/v1/compliance/validate": lambda: {"json": {"modelId": o.model, "version": "2.0.0"}},
             "POST /api/v1/auth/tokens": lambda: {"json": {"label": "matrix"}},
@@ -298,6 +319,12 @@ class World:
     def _token(self, user_id: str) -> str:
         return self.registry.token(user_id)[1]
 
+    def _hold(self, goes_through: bool) -> str:
+        if not goes_through:
+            return new_id()
+        r = self.registry
+        return history.place_hold(r.unit(), r.call(r.admin), scope="log", reason="A court asked.")
+
     def _gone(self, goes_through: bool) -> dict[str, Any]:
         return {"in_path": {"user_id": self.newcomer().id}} if goes_through else {}
 
@@ -316,4 +343,9 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
         "/api/v1/datasets": objects.dataset,
         "/api/v1/findings": objects.model,
         "/api/v1/groups": group,
+        "/api/v1/audit": objects.model,
+        "/api/v1/audit/search": objects.model,
+        "/api/v1/activity": objects.model,
+        "/api/v1/provenance": objects.model,
+        "/api/v1/provenance/query": objects.model,
     }[row.route]
