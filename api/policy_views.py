@@ -16,7 +16,7 @@ from governance.policy_changes import ACTIVATING, PolicyState, PolicyVersion, po
 from governance.policy_definitions import draft_of
 from governance.time_machine import Draft
 from storage.composition import Platform
-from storage.queries.pages import Page, PageRequest, page_of
+from storage.queries.pages import Page, PageRequest, page_of_list
 
 _MOST_VERSIONS = 100
 
@@ -37,7 +37,7 @@ def policy_page(
         and kind in (None, one["kind"])
         and (transition is None or transition in one["transitions"])
     ]
-    return page_of([(one["id"], orjson.dumps(one).decode()) for one in wanted], request)
+    return page_of_list([(one["id"], orjson.dumps(one).decode()) for one in wanted], request)
 
 
 def policy_detail(platform: Platform, name_or_id: str) -> dict[str, Any]:

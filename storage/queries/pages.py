@@ -124,7 +124,7 @@ async def read_page(pool: AsyncConnectionPool, listing: Listing, where: Conditio
     return page_of(items, keys or [], total, request)
 
 
-def page_of(items: Sequence[tuple[str, str]], request: PageRequest) -> Page:
+def page_of_list(items: Sequence[tuple[str, str]], request: PageRequest) -> Page:
     """A page of a short list that is in memory: (its id, a UUID; its JSON), in the order to be shown."""
     start = (request.page - 1) * request.size
     if request.token is not None:

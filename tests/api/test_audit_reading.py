@@ -213,11 +213,11 @@ def test_the_log_is_proved_to_have_only_grown(audited: Audited) -> None:
     for first, second in ((older["size"], None), (1, older["size"]), (0, None), (3, 3)):
         params = {"first": first, **({"second": second} if second is not None else {})}
         proof = data(audited.auditor.get(f"{AUDIT}/consistency", params=params))
-        roots = [bytes.fromhex(proof[name]) for name in ("firstRoot", "secondRoot")]
+        old, new = (bytes.fromhex(proof[name]) for name in ("firstRoot", "secondRoot"))
         path = [bytes.fromhex(node) for node in proof["path"]]
-        assert verify_consistency(proof["first"], proof["second"], *roots, path)
+        assert verify_consistency(proof["first"], proof["second"], old, new, path)
         if first == older["size"]:
-            assert roots[0].hex() == older["root"]
+            assert old.hex() == older["root"]
     for params in ({"first": 5, "second": 4}, {"first": 1, "second": 10**9}, {"first": -1}, {}):
         refusal(audited.auditor.get(f"{AUDIT}/consistency", params=params), 400, "INVALID_INPUT")
 

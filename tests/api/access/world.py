@@ -15,8 +15,7 @@ import httpx
 
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.operations import evaluations, groups, people, policies, policy_trials
-from governance.operations import evaluations, groups, history, people
+from governance.operations import evaluations, groups, history, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
@@ -152,11 +151,10 @@ class World:
         trial = policy_trials.try_on_version(
             r.unit(), r.call(r.admin), model_id=model, version="2.0.0", transition="submit"
         )
-        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial)
         sequencer_of(r.platform).drain()  # until then nobody can read it
         about = "select event_id from audit_index where action = 'model:created' and model_id = %s"
         entry = str(query(r, about, model)[0][0])
-        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, entry)
+        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry)
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -261,6 +259,7 @@ class World:
             "POST /api/v1/policies/changes/{change_id}/approve": lambda: {"json": {"digest": "sha256:0"}},
             "POST /api/v1/policies/changes/{change_id}/reject": lambda: {
                 "json": {"digest": "sha256:0", "comment": "No."}
+            },
             "GET /api/v1/audit": lambda: {"params": {"modelId": o.model}},
             "POST /api/v1/audit/search": lambda: {"json": {"filter": {"modelId": o.model}}},
             "GET /api/v1/audit/consistency": lambda: {"params": {"first": "1"}},
@@ -273,9 +272,6 @@ class World:
             "GET /api/v1/provenance": lambda: {"params": {"modelId": o.model}},
             "POST /api/v1/provenance/query": lambda: {"json": {"filter": {"modelId": o.model}}},
             "GET /api/v1/provenance/{record_id}": lambda: {"in_path": {"record_id": o.entry}},
-            "PUT /api/v1/policies/{name}": lambda: {
-                "json": {"parameters": {"nonsense": 1}}, "in_path": {"name": "approvals"}
-            },
             "POST /api/v1/compliance/validate": lambda: {"json": {"modelId": o.model, "version": "2.0.0"}},
             "POST /api/v1/auth/tokens": lambda: {"json": {"label": "matrix"}},
             "DELETE /api/v1/auth/tokens/{token_id}#own": lambda: {"in_path": {"token_id": self._token(user_id)}},
