@@ -10,6 +10,7 @@ from rich.console import Console
 
 from api.cli.failures import explained
 from api.cli.options import ApiUrlOption, HomeOption, JsonOption, PortOption, WorkerOption
+from api.cli.policy_commands import policy
 
 UNHEALTHY = 3
 """Exit code of `status` when something does not run or does not answer."""
@@ -27,6 +28,7 @@ audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 application.add_typer(audit, name="audit")
 token = typer.Typer(help="One's own tokens.", no_args_is_help=True)
 application.add_typer(token, name="token")
+application.add_typer(policy, name="policy")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from storage.settings import is_secure_address
 class ApiRefusal(PlatformError):
     """The API answered, and said no."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, problems: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.problems = problems
 
 
 class ApiCalls:
@@ -32,12 +34,14 @@ class ApiCalls:
         if not is_secure_address(self.api_url):
             raise PlatformError(f"{self.api_url} is neither https nor on this machine; no secret is sent there.")
 
-    def call(self, method: str, path: str, *, token: str | None = None, **parts: Any) -> Any:
+    def call(
+        self, method: str, path: str, *, token: str | None = None, below: str = "/api/v1/auth", **parts: Any
+    ) -> Any:
         """The `data` of the answer; `token` none: without signing in."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             answer = httpx.request(
-                method, f"{self.api_url}/api/v1/auth{path}", headers=headers, timeout=30, trust_env=False, **parts
+                method, f"{self.api_url}{below}{path}", headers=headers, timeout=30, trust_env=False, **parts
             )
         except httpx.HTTPError as error:
             raise PlatformError(f"{self.api_url} does not answer ({type(error).__name__}).") from None
@@ -46,9 +50,10 @@ class ApiCalls:
             if answer.is_success:
                 return body["data"]
             message = str(body["error"]["message"])
-        except (ValueError, KeyError, TypeError):
+            problems = body["error"]["details"].get("problems") or ()
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise PlatformError(f"{self.api_url} does not answer as Gatehouse does.") from None
-        raise ApiRefusal(message, answer.status_code)
+        raise ApiRefusal(message, answer.status_code, problems)
 
     def stored(self) -> credentials.Credential:
         """Raises PlatformError when nobody is signed in."""

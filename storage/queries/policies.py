@@ -25,6 +25,10 @@ _CHANGE = f"select json_build_object({_CHANGE_FIELDS})::text from {_CHANGE_SOURC
 # One row for each verdict of a settled request.
 _VERDICTS = """transition_requests r join model_versions v on v.id = r.version_id join models m on m.id = r.model_id
     cross join lateral jsonb_array_elements(r.verdicts) g"""
+_VIOLATIONS = """transition_requests r join model_versions v on v.id = r.version_id
+    join models m on m.id = r.model_id
+    cross join lateral (select value from jsonb_array_elements(r.verdicts) where value ->> 'policy' = %(policy)s
+        and value ->> 'outcome' <> 'passed' limit 1) g"""
 _SETTLED = "r.settled_at is not null and r.verdicts is not null"
 _FAILED = "g.value ->> 'outcome' <> 'passed'"
 _OVERRIDDEN = """(g.value ->> 'enforcement' = 'soft' and coalesce(r.judged_case -> 'waived', '[]')
@@ -61,14 +65,11 @@ async def changes(
 
 async def violations(pool: AsyncConnectionPool, caller: Principal, policy: str, page: PageRequest) -> Page:
     """The verdicts of the policy that were not passes, in decisions that the caller may see."""
-    return await read_page(pool, Listing(_VIOLATION, _VERDICTS, "r.id"), _against(caller, policy), page)
-
-
-def _against(caller: Principal, policy: str) -> Conditions:
     where = Conditions()
     where.only(visible(caller, HISTORY, "m.access_id"))
-    where.add(f"{_SETTLED} and g.value ->> 'policy' = %(policy)s and {_FAILED}", policy=policy)
-    return where
+    where.add(_SETTLED)
+    where.values["policy"] = policy
+    return await read_page(pool, Listing(_VIOLATION, _VIOLATIONS, "r.id"), where, page)
 
 
 async def report(pool: AsyncConnectionPool, caller: Principal, policy: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_a_sample_that_goes_the_wrong_way_explains_itself() -> None:
         draft_of({**POLICY, "samples": wrong})
     (problem,) = refused.value.details["problems"]
     assert problem["sample"] == "allowed[0]"
-    assert "evaluation.taskMetrics.accuracy is 0.5" in problem["problem"]
+    assert "evaluation.taskMetrics.accuracy is 0.1" in problem["problem"]
 
 
 def test_samples_lie_in_the_scope_by_themselves() -> None:
