@@ -96,7 +96,7 @@ async def export_audit_log(
         size = sealed.checkpoint.size if sealed else 0
         await run_in_threadpool(history.record_export, platform.new_unit(), call(), form, asked, size)
     except BaseException:
-        await export.close()
+        export.close()
         raise
     name = f"audit-log.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}

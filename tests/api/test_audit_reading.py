@@ -27,6 +27,7 @@ from tests.api.served import ServedApi, data, refusal, served
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.operations.situations import query, step
+from tests.storage.audit_log.platform import eventually
 
 AUDIT = "/api/v1/audit"
 
@@ -121,7 +122,7 @@ def test_filters_give_what_they_say(audited: Audited, asked: dict[str, Any], hol
     wanted = [entry["seq"] for entry in whole if holds(entry, audited)]
     assert [entry["seq"] for entry in every(audited.auditor, AUDIT, pageSize=200, **asked)] == wanted
     found = data(audited.auditor.post(f"{AUDIT}/search", json={"filter": asked, "pageSize": 200}))
-    assert [entry["seq"] for entry in found] == wanted
+    assert [entry["seq"] for entry in found] == wanted[:200]
 
 
 def test_a_model_has_its_whole_history(audited: Audited) -> None:
@@ -264,15 +265,18 @@ def test_what_no_checkpoint_covers_is_not_proved_yet(audited: Audited) -> None:
 
 def test_an_export_is_the_log_and_says_that_it_is_whole(audited: Audited) -> None:
     size = audited.size()
+    there = [
+        seq for (seq,) in query(audited.registry, "select seq from audit_entries where entry is not null order by 1")
+    ]
     answer = audited.auditor.get(f"{AUDIT}/export")
     assert answer.headers["content-type"].startswith("application/x-ndjson")
     *entries, last = [json.loads(line) for line in answer.text.splitlines()]
-    assert [entry["seq"] for entry in entries] == list(range(size))
+    assert [entry["seq"] for entry in entries] == there
     raw = answer.text.splitlines()[0]
     canonical = raw[raw.index('"entry":') + 8 : -1]
     assert sha256(b"\0" + canonical.encode()).hexdigest() == entries[0]["leaf"]
     assert last["end"] is True
-    assert last["entries"] == size
+    assert last["entries"] == len(there)
     signed = Checkpoint.opened(last["checkpoint"], verifier_key_of(audited.registry.platform))
     assert signed.size == size
     # The export is itself on record, with what was asked.
@@ -313,7 +317,7 @@ def exporting(r: RegistryUnderTest) -> int:
 
 
 def test_an_export_that_nobody_reads_is_cancelled(audited: Audited) -> None:
-    audited.record(*[noted(remark="x" * 10_000) for _ in range(1_000)])
+    audited.record(*[noted(remark="x" * 10_000) for _ in range(3_000)])
     host, port = audited.api.address
     with socket.create_connection((host, port)) as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -321,8 +325,7 @@ def test_an_export_that_nobody_reads_is_cancelled(audited: Audited) -> None:
         reader.sendall(head.encode())
         assert reader.recv(100).startswith(b"HTTP/1.1 200")
         assert exporting(audited.registry) == 1
-    audited.api.wait_until_idle()
-    assert exporting(audited.registry) == 0
+    eventually(lambda: exporting(audited.registry) == 0)
     # The places are free again, and what is exported now is whole.
     for _ in range(3):
         assert json.loads(audited.auditor.get(f"{AUDIT}/export").text.splitlines()[-1])["end"] is True
@@ -354,7 +357,7 @@ def test_a_viewer_reads_the_history_of_what_they_see_and_no_other(audited: Audit
         refusal(audited.viewer.get(path), 404, "AUDIT_ENTRY_NOT_FOUND")
     exported = audited.viewer.get(f"{AUDIT}/export").text
     assert audited.open in exported
-    assert audited.closed not in exported
+    assert f'"id":"{audited.closed}"' not in exported
     assert data(audited.viewer.get(f"{AUDIT}/holds")) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from governance.errors import Conflict
+from governance.errors import Conflict, DependencyUnavailable
 from governance.operations import evaluations, inspections, launching, policies, registry, settling, tokens
 from governance.operations.transitions import decide, withdraw
 from storage.composition import new_id
@@ -263,7 +263,7 @@ def test_without_its_entries_nothing_is_committed(
     act = prepare(r)
     before, recorded = contents(r), len(events(r))
     query(r, "alter table audit_outbox rename to audit_outbox_elsewhere")
-    with pytest.raises(Exception, match="audit_outbox"):
+    with pytest.raises(DependencyUnavailable, match="audit log"):
         act()
     assert contents(r) == before
     query(r, "alter table audit_outbox_elsewhere rename to audit_outbox")
