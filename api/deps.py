@@ -13,11 +13,11 @@ from api.external_sign_in import principal_of_jwt
 from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.errors import AuthenticationFailed, CallsExhausted, Forbidden, InvalidInput, NotFound
+from governance.models import is_id
 from governance.operations.calls import Call, IdempotencyKey
 from storage.composition import Platform, new_id, now
 from storage.credentials import token_mac
 from storage.queries.pages import PageRequest
-from storage.queries.registry import is_id
 
 
 # All dependencies are coroutines: FastAPI would run plain functions in a thread, at ten times their own cost.

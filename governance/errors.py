@@ -2,6 +2,7 @@
 
 GovernanceError
 ├── InvalidInput              what was sent cannot be understood or breaks a stated limit
+├── UnlikeChanges             one decision about several requests whose changes are not the same
 ├── AuthenticationFailed      nobody we know
 ├── CallsExhausted            the token is known, its calls are used up
 ├── Forbidden                 known, but may not
@@ -15,6 +16,7 @@ GovernanceError
 │   ├── RequestOpen           another request moves this version already
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
+│   ├── HardGate              an override was asked of a gate that nobody overrides
 │   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -43,6 +45,9 @@ class GovernanceError(Exception):
 
 
 class InvalidInput(GovernanceError): ...
+
+
+class UnlikeChanges(GovernanceError): ...
 
 
 class AuthenticationFailed(GovernanceError): ...
@@ -85,6 +90,9 @@ class RequestClosed(Conflict): ...
 
 
 class VersionFrozen(Conflict): ...
+
+
+class HardGate(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...

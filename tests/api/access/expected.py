@@ -26,6 +26,11 @@ ROLES: dict[str, tuple[str, ...]] = {
         "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
         "compliance:read", "lineage:read",
     ),
+    "validator": (
+        "approval:*", "production:*", "dashboard:use", "model:read", "model:download", "model:evaluate",
+        "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
+        "compliance:read", "lineage:read",
+    ),
     "package search": ("package:search", "model:read"),
     "package download": ("package:download", "model:download"),
     "package upload": ("package:upload", "model:create", "model:update"),
@@ -37,6 +42,11 @@ EVERYBODY = ("self:*", "policy:read", "group:read")
 # What these roles see of groups that they are not in; administrators see and do everything there.
 ACROSS: dict[str, tuple[str, ...]] = {
     "approver": (
+        "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
+        "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
+        "lineage:read",
+    ),
+    "validator": (
         "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
         "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
         "lineage:read",

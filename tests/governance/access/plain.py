@@ -47,7 +47,7 @@ APPROVER = [
     "compliance:read",
     "lineage:read",
 ]
-ROLES = {**CATALOG_ROLES, "approver": APPROVER}
+ROLES = {**CATALOG_ROLES, "approver": APPROVER, "validator": APPROVER}
 
 PACKAGE_PERMISSIONS: dict[str, list[str]] = {
     "search": ["package:search", "model:read"],
@@ -59,7 +59,8 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_ACROSS = {"approver": [one for one in APPROVER if one != "dashboard:use"], "auditor": CATALOG_ROLES["auditor"]}
+_DECIDING = [one for one in APPROVER if one != "dashboard:use"]
+_ACROSS = {"approver": _DECIDING, "validator": _DECIDING, "auditor": CATALOG_ROLES["auditor"]}
 
 
 def matches(pattern: str, permission: str) -> bool:
