@@ -54,14 +54,27 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
 CODES: tuple[str, ...] = tuple(dict.fromkeys(code for _, _, code in TABLE))
 
 
-def answer(request: Request, error: Exception) -> Response:
-    """The response for a refusal of the domain or of the artifact store."""
+def _row(error: Exception) -> tuple[int, str] | None:
     row = next((row for row in TABLE if isinstance(error, row[0])), None)
     if row is None:
-        return unexpected(request, error)
-    _, status, code = row
+        return None
     if isinstance(error, domain.NotFound):
-        code = f"{error.kind.upper().replace(' ', '_')}_NOT_FOUND"
+        return row[1], f"{error.kind.upper().replace(' ', '_')}_NOT_FOUND"
+    return row[1], row[2]
+
+
+def code_of(error: domain.GovernanceError) -> str:
+    """The code that an answer about this refusal would have."""
+    row = _row(error)
+    return row[1] if row else "INTERNAL_ERROR"
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The response for a refusal of the domain or of the artifact store."""
+    row = _row(error)
+    if row is None:
+        return unexpected(request, error)
+    status, code = row
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "2"

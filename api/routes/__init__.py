@@ -5,8 +5,10 @@ from fastapi import APIRouter
 from api.pages import assets, runs, signing
 from api.routes import (
     access,
+    approvals,
     artifacts,
     datasets,
+    delegations,
     downloads,
     evaluations,
     findings,
@@ -14,6 +16,7 @@ from api.routes import (
     health,
     models,
     oidc,
+    overrides,
     package_users,
     policies,
     requests,
@@ -31,6 +34,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     transitions.router,
     requests.router,
+    approvals.router,
+    delegations.router,
+    overrides.router,
     suites.router,
     evaluations.router,
     datasets.router,

@@ -108,7 +108,16 @@ POST    VERSION/transitions#deprecate                       production:deprecate
 POST    VERSION/transitions#retire                          model:retire                 model    write    202
 GET     /api/v1/transition-requests                         model:read|provenance:read   request  list     200
 GET     /api/v1/transition-requests/{request_id}            model:read|provenance:read   request  read     200
-POST    /api/v1/transition-requests/{request_id}/approvals  approval:decide              request  write    409
+POST    /api/v1/transition-requests/{request_id}/approvals approval:decide|self:manage&approval:decide request write 409
+GET     /api/v1/transition-requests/{request_id}/overrides  model:read|provenance:read   request  read     200
+POST    /api/v1/transition-requests/{request_id}/overrides  approval:decide              request  write    409
+POST    /api/v1/transition-requests/{request_id}/overrides/{override_id}/confirm  approval:decide  request  write  404
+GET     /api/v1/overrides                                   model:read|provenance:read   request  list     200
+GET     /api/v1/approvals                                   approval:decide              request  list     200
+POST    /api/v1/approvals/batch                             approval:decide              -        -        200
+GET     /api/v1/delegations                                 self:read                    -        -        200
+POST    /api/v1/delegations                                 approval:decide              -        -        201
+DELETE  /api/v1/delegations/{delegation_id}                 self:manage                  -        token    200
 POST    /api/v1/transition-requests/{request_id}/withdraw   model:read|provenance:read   request  mine     409
 POST    /api/v1/transition-requests/{request_id}/retry      model:read|provenance:read   request  decider  409
 POST    /api/v1/evaluation-suites                           model:evaluate+dataset:read  model    write    201
