@@ -56,7 +56,7 @@ def blocked(r: RegistryUnderTest, *, risk_tier: str = "Low") -> TransitionReques
 
 def propose(r: RegistryUnderTest, request: TransitionRequest, who: Principal, **changes: Any) -> str:
     asked = {
-        "policy": "weight-format",
+        "policy": "safe-weight-format",
         "policy_version": 1,
         "evidence_digest": stored(r, request).evidence_digest,
         "reason": REASON,
@@ -91,7 +91,7 @@ def test_two_people_override_it(r: RegistryUnderTest) -> None:
     assert severity == "medium"
     assert REASON in title
     ((judged,),) = query(r, "select judged_case from transition_requests where id = %s", request.id)
-    assert judged["waived"] == [["weight-format", 1]]
+    assert judged["waived"] == [["safe-weight-format", 1]]
     actions = [event.action for event in events(r, request.id)]
     assert [a for a in actions if a.startswith("override")] == ["override:proposed", "override:confirmed"]
     assert [event.action for event in events(r, finding)] == ["finding:opened"]
