@@ -91,7 +91,8 @@ def test_between_approval_and_execution(registry_under_test: RegistryUnderTest, 
         done = r.settle(promoting, evidence_of(r, promoting))
         assert done.status is RequestStatus.DENIED, done
         words = " ".join(done.outcome["reasons"])
-        said = {the_role: "no longer has the role", the_account: "no longer active"}.get(change, "days ago")
+        told: dict[Change, str] = {the_role: "no longer has the role", the_account: "no longer active"}
+        said = told.get(change, "days ago")
         assert said in words, words
     assert r.state(request.model_id, "1.0.0") == "approved_prod"
     if change is the_role:  # who has it again stands for it again
