@@ -20,11 +20,11 @@ from governance.errors import (
     InvalidInput,
     NotFound,
 )
+from governance.models import is_id
 from governance.operations.calls import Call, IdempotencyKey
 from storage.composition import Platform, new_id, now
 from storage.credentials import token_mac
 from storage.queries.pages import PageRequest
-from storage.queries.registry import is_id
 
 
 # All dependencies are coroutines: FastAPI would run plain functions in a thread, at ten times their own cost.

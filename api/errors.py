@@ -33,6 +33,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.RequestClosed, 409, "REQUEST_CLOSED"),
     (domain.VersionFrozen, 409, "VERSION_FROZEN"),
     (domain.PolicyRequired, 409, "POLICY_REQUIRED"),
+    (domain.HardGate, 409, "HARD_GATE"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.ChainBroken, 409, "PROV_004"),
     (domain.Conflict, 409, "CONFLICT"),
@@ -45,6 +46,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.ConflictingFilters, 400, "FILTER_005"),
     (domain.FilterSyntax, 400, "FILTER_001"),
     (domain.InvalidInput, 400, "INVALID_INPUT"),
+    (domain.UnlikeChanges, 422, "DIFFERENT_CHANGES"),
     (domain.TooManyAttempts, 429, "TOO_MANY_ATTEMPTS"),
     (domain.RateLimited, 429, "RATE_LIMITED"),
     (domain.SignInBusy, 503, "SIGN_IN_BUSY"),
@@ -60,14 +62,27 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
 CODES: tuple[str, ...] = tuple(dict.fromkeys(code for _, _, code in TABLE))
 
 
-def answer(request: Request, error: Exception) -> Response:
-    """The response for a refusal of the domain or of the artifact store."""
+def _row(error: Exception) -> tuple[int, str] | None:
     row = next((row for row in TABLE if isinstance(error, row[0])), None)
     if row is None:
-        return unexpected(request, error)
-    _, status, code = row
+        return None
     if isinstance(error, domain.NotFound):
-        code = f"{error.kind.upper().replace(' ', '_')}_NOT_FOUND"
+        return row[1], f"{error.kind.upper().replace(' ', '_')}_NOT_FOUND"
+    return row[1], row[2]
+
+
+def code_of(error: domain.GovernanceError) -> str:
+    """The code that an answer about this refusal would have."""
+    row = _row(error)
+    return row[1] if row else "INTERNAL_ERROR"
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The response for a refusal of the domain or of the artifact store."""
+    row = _row(error)
+    if row is None:
+        return unexpected(request, error)
+    status, code = row
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "2"

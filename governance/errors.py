@@ -3,7 +3,8 @@
 GovernanceError
 ├── InvalidInput              what was sent cannot be understood or breaks a stated limit
 │   └── FilterSyntax          a filter that cannot be read (FILTER_001 of the catalog), and its special cases
-│       ├── UnsupportedFilter, FilterOutOfRange, TooManyFilters, ConflictingFilters
+│       └── UnsupportedFilter, FilterOutOfRange, TooManyFilters, ConflictingFilters
+├── UnlikeChanges             one decision about several requests whose changes are not the same
 ├── AuthenticationFailed      nobody we know
 ├── CallsExhausted            the token is known, its calls are used up
 ├── Forbidden                 known, but may not
@@ -20,6 +21,7 @@ GovernanceError
 │   ├── VersionFrozen         content may no longer change in this state
 │   ├── PolicyRequired        without this policy something could move unjudged
 │   ├── ApprovalInvalidated   what was approved is not what is there now; carries the difference
+│   ├── HardGate              an override was asked of a gate that nobody overrides
 │   └── ChainBroken           the audit log is not the one that was signed
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -63,6 +65,9 @@ class TooManyFilters(FilterSyntax): ...
 
 
 class ConflictingFilters(FilterSyntax): ...
+
+
+class UnlikeChanges(GovernanceError): ...
 
 
 class AuthenticationFailed(GovernanceError): ...
@@ -111,6 +116,9 @@ class VersionFrozen(Conflict): ...
 
 
 class PolicyRequired(Conflict): ...
+
+
+class HardGate(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...

@@ -57,7 +57,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's decision about one digest. `groups` and `roles` are those held when it was counted."""
+    """One person's decision about one digest. `groups` and `roles` are those held when it was counted.
+
+    on_behalf_of: the person for whom it was made, whose roles and groups these are then. active: everybody in it still
+    is. void: a sentence that says why the decision counts for nothing, None while it may count.
+    """
 
     id: str
     request_id: str
@@ -70,6 +74,19 @@ class Approval:
     roles: tuple[str, ...]
     groups: tuple[str, ...]
     active: bool = True
+    on_behalf_of: str | None = None
+    on_behalf_of_name: str | None = None
+    void: str | None = None
+
+    @property
+    def who(self) -> str:
+        """E.g. "bob for ann"."""
+        return f"{self.approver_name} for {self.on_behalf_of_name}" if self.on_behalf_of else self.approver_name
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Everybody who stands behind it, by id."""
+        return frozenset({self.approver_id} | ({self.on_behalf_of} if self.on_behalf_of else set()))
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ class Case:
 
     `approved_subject` is the subject frozen in the approval that this transition carries out (deploying after
     an approval), None where there is none; `current_approved_subject` is the same subject as it stands now.
+    `approved_decisions`: the decisions behind that approval, with their people's roles and groups of now.
     `waived`: the soft policies (name, version) that two people overrode for this request.
     """
 
@@ -92,6 +110,7 @@ class Case:
     approved_subject: Json | None = None
     current_approved_subject: Json | None = None
     waived: frozenset[tuple[str, int]] = frozenset()
+    approved_decisions: tuple[Approval, ...] = ()
 
     @property
     def risk_tier(self) -> str:
@@ -111,6 +130,7 @@ class Case:
             "approvedSubject": self.approved_subject,
             "currentApprovedSubject": self.current_approved_subject,
             "waived": [list(one) for one in sorted(self.waived)],
+            "approvedDecisions": [_approval_json(approval) for approval in self.approved_decisions],
         }
 
     @classmethod
@@ -127,6 +147,7 @@ class Case:
             approved_subject=value["approvedSubject"],
             current_approved_subject=value["currentApprovedSubject"],
             waived=frozenset((name, version) for name, version in value["waived"]),
+            approved_decisions=tuple(_approval(item) for item in value.get("approvedDecisions", ())),
         )
 
 

@@ -36,7 +36,10 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Decision:
-    """`allowed`: settle; `denied`: settle as refused; `waiting`: only people's decisions are missing."""
+    """`allowed`: settle; `denied`: settle as refused; `waiting`: what blocks is only what people can still decide.
+
+    That is a quorum that is not complete, and a soft gate, which two people may override.
+    """
 
     outcome: Literal["allowed", "denied", "waiting"]
     reasons: tuple[str, ...]
@@ -75,10 +78,22 @@ def decide(results: Sequence[GateResult], waived: Container[tuple[str, int]] = (
     blocking = [result for result in results if _blocks(result, waived)]
     if not blocking:
         return Decision("allowed", ())
-    undecided = [result for result in blocking if result.about_people and result.verdict.outcome == "unknown"]
-    if len(undecided) == len(blocking):
-        return Decision("waiting", _reasons(undecided))
-    return Decision("denied", _reasons([result for result in blocking if result not in undecided]))
+    final = [result for result in blocking if not _people_may_lift(result)]
+    if not final:
+        return Decision("waiting", _reasons(blocking))
+    return Decision("denied", _reasons(final))
+
+
+def _people_may_lift(result: GateResult) -> bool:
+    """A soft gate by an override; one about people by more decisions, unless a decision was against it."""
+    if result.about_people:
+        return result.verdict.outcome == "unknown"
+    return result.enforcement == "soft"
+
+
+def overridable(result: GateResult) -> bool:
+    """Does this gate block, and may two people override it?"""
+    return result.verdict.outcome != "passed" and result.enforcement == "soft" and not result.about_people
 
 
 def _blocks(result: GateResult, waived: Container[tuple[str, int]]) -> bool:
@@ -89,7 +104,7 @@ def _blocks(result: GateResult, waived: Container[tuple[str, int]]) -> bool:
 
 def changes_requested(results: Sequence[GateResult]) -> bool:
     """Is the one thing that blocks that people ask for changes, and nobody rejects it outright?"""
-    failed = [result for result in results if result.verdict.outcome != "passed"]
+    failed = [result for result in results if _blocks(result, ()) and not _people_may_lift(result)]
     return bool(failed) and all(result.verdict.facts.get("changesRequested") is True for result in failed)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import semver
 
@@ -80,6 +81,14 @@ class Artifact:
     license: str | None
     created_by: str
     created_at: datetime
+
+
+def is_id(text: str) -> bool:
+    """Could this be one of our ids? Anything else is unknown, without asking the database."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def checked_name(what: str, name: str) -> str:

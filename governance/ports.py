@@ -11,6 +11,7 @@ from governance.access.principal import Principal
 from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
+from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
@@ -18,6 +19,7 @@ from governance.evidence import Approval, Evidence
 from governance.external_identity import KnownIdentity
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
+from governance.overrides import Override
 from governance.people import Group, NewToken, User
 from governance.policies import ActivePolicy
 from governance.policy_changes import PolicyChange, PolicyState, PolicyVersion
@@ -96,6 +98,9 @@ class Requests(Protocol):
         """The newest request of the version with frozen evidence, whatever became of it."""
 
     def latest_applied(self, version_id: str, transition: TransitionName) -> TransitionRequest | None: ...
+    def last_reviewed(self, version_id: str, transition: TransitionName, before: str) -> TransitionRequest | None:
+        """The newest request before this one that people sent back: rejected, or returned with changes to make."""
+
     def undecided(
         self, *, idle_since: datetime, limit: int, after: TransitionRequest | None
     ) -> tuple[TransitionRequest, ...]:
@@ -107,10 +112,35 @@ class Requests(Protocol):
 
 class Approvals(Protocol):
     def record(self, approval: Approval, requester_id: str) -> None:
-        """A second decision of the same person about the same digest replaces the first."""
+        """Signed. A second decision of the same person about the same digest replaces the first."""
 
     def of_request(self, request_id: str) -> tuple[Approval, ...]:
-        """With the role, groups and activity that the approvers have now."""
+        """With the roles, groups and activity that the people have now; `void` where a row is not what was signed."""
+
+
+class Delegations(Protocol):
+    def add(self, delegation: Delegation, at: datetime) -> None: ...
+    def get(self, delegation_id: str) -> Delegation:
+        """Locked. Raises NotFound."""
+
+    def in_force(self, delegator_id: str, delegate_id: str, at: datetime) -> tuple[Delegation, ...]:
+        """Locked, so that none of them is revoked while it is used."""
+
+    def count_of(self, delegator_id: str, at: datetime) -> int:
+        """How many of this person's have not ended."""
+
+    def revoke(self, delegation_id: str, by: str, at: datetime) -> bool:
+        """False when it was revoked before."""
+
+
+class Overrides(Protocol):
+    def add(self, override: Override) -> None: ...
+    def get(self, request_id: str, override_id: str) -> tuple[Override, bool]:
+        """(the override, locked; whether it is what was signed). Raises NotFound."""
+
+    def confirm(self, override: Override) -> None: ...
+    def waived(self, request_id: str, evidence_digest: str, at: datetime) -> frozenset[tuple[str, int]]:
+        """Policies (name, version) whose soft gate is overridden for exactly this evidence at this time."""
 
 
 class Evaluations(Protocol):
@@ -312,6 +342,8 @@ class UnitOfWork(Protocol):
     artifacts: Artifacts
     requests: Requests
     approvals: Approvals
+    delegations: Delegations
+    overrides: Overrides
     evaluations: Evaluations
     policies: Policies
     deployments: Deployments

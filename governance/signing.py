@@ -23,6 +23,10 @@ IN_TOTO = "application/vnd.in-toto+json"
 DECISION = "application/vnd.gatehouse.decision+json"
 """One person's decision: {"approvalId", "requestId", "approverId", "approverName", "decision", "comment",
 "evidenceDigest", "at", "onBehalfOf"}, the last one null unless it was delegated."""
+OVERRIDE = "application/vnd.gatehouse.override+json"
+"""A soft gate that was overridden: {"overrideId", "requestId", "policy", "policyVersion", "evidenceDigest", "reason",
+"proposedBy", "proposedAt", "confirmedBy", "confirmedAt", "expiresAt"}; of a mere proposal, both about confirming are
+null."""
 
 
 class InvalidEnvelope(ValueError):

@@ -16,6 +16,7 @@ from governance.access.principal import Principal
 from governance.artifact_store import ArtifactStore
 from governance.operations.calls import Call
 from governance.ports import DeploymentTarget, Launcher
+from governance.signed_decisions import Seals
 from governance.signing import Signer
 from storage.artifacts.local import LocalArtifactStore
 from storage.audit_log import load_or_create_audit_key
@@ -121,6 +122,10 @@ class Platform:
         return believed_keys(self.settings.key_directory)
 
     @cached_property
+    def seals(self) -> Seals:
+        return Seals(lambda: self.signer, lambda: self.believed_keys)
+
+    @cached_property
     def target(self) -> DeploymentTarget:
         return LocalTarget()
 
@@ -148,7 +153,7 @@ class Platform:
             launcher.close()
 
     def new_unit(self) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self.engine, self.target, self.audit_key)
+        return SqlUnitOfWork(self.engine, self.target, self.audit_key, self.seals)
 
     def system_call(self, correlation: str | None = None) -> Call:
         """The platform acts on its own account."""

@@ -13,8 +13,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from governance import ports
 from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
+from governance.signed_decisions import Seals
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
@@ -36,6 +38,8 @@ class SqlUnitOfWork:
     artifacts: ports.Artifacts
     requests: ports.Requests
     approvals: ports.Approvals
+    delegations: ports.Delegations
+    overrides: ports.Overrides
     evaluations: ports.Evaluations
     policies: ports.Policies
     deployments: ports.Deployments
@@ -49,10 +53,11 @@ class SqlUnitOfWork:
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
 
-    def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes) -> None:
+    def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes, seals: Seals) -> None:
         self._engine = engine
         self._target = target
         self._audit_key = audit_key
+        self._seals = seals
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -66,7 +71,9 @@ class SqlUnitOfWork:
         self.versions = VersionRepository(connection)
         self.artifacts = ArtifactRepository(connection)
         self.requests = RequestRepository(connection)
-        self.approvals = ApprovalRepository(connection)
+        self.approvals = ApprovalRepository(connection, self._seals)
+        self.delegations = DelegationRepository(connection)
+        self.overrides = OverrideRepository(connection, self._seals)
         self.evaluations = EvaluationRepository(connection)
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)

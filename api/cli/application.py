@@ -29,6 +29,20 @@ application.add_typer(audit, name="audit")
 token = typer.Typer(help="One's own tokens.", no_args_is_help=True)
 application.add_typer(token, name="token")
 application.add_typer(policy, name="policy")
+inbox = typer.Typer(help="What waits for your decision.")
+application.add_typer(inbox, name="inbox")
+
+RequestArgument = Annotated[str, typer.Argument(metavar="ID", help="The request, from `gatehouse inbox`.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+OnBehalfOption = Annotated[
+    str | None, typer.Option("--for", metavar="ID", help="Who delegated it to you.", show_default=False)
+]
+DigestOption = Annotated[
+    str | None,
+    typer.Option(
+        "--digest", metavar="DIGEST", help="What you read; refused when it is no longer that.", show_default=False
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -159,6 +173,91 @@ def whoami(home: HomeOption = None, api_url: ApiUrlOption = None, as_json: JsonO
         from api.cli.signing_in import who_am_i
 
         who_am_i(home, api_url, as_json)
+
+
+@inbox.callback(invoke_without_command=True)
+def inbox_(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Also what you cannot decide, with the reason.")] = False,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what waits for your decision."""
+    if context.invoked_subcommand is None:
+        with explained():
+            from api.cli.deciding import show_inbox
+
+            show_inbox(home, api_url, everything=everything, as_json=as_json)
+
+
+@inbox.command()
+def show(
+    request_id: RequestArgument, home: HomeOption = None, api_url: ApiUrlOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one request: gates, what changes, what serves, votes, and the digest that a decision signs."""
+    with explained():
+        from api.cli.deciding import show_request
+
+        show_request(home, api_url, request_id, as_json=as_json)
+
+
+@application.command()
+def approve(
+    request_id: RequestArgument,
+    comment: Annotated[str, typer.Option("--comment", "-m", help="What to say about it.")] = "",
+    for_: OnBehalfOption = None,
+    digest: DigestOption = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Approve a request: exactly the evidence whose digest is shown."""
+    _decide(home, api_url, request_id, "approve", comment, for_, digest, yes)
+
+
+@application.command()
+def reject(
+    request_id: RequestArgument,
+    comment: Annotated[str, typer.Option("--comment", "-m", help="Why; asked for otherwise.", prompt="Why")],
+    for_: OnBehalfOption = None,
+    digest: DigestOption = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Reject a request, with a reason."""
+    _decide(home, api_url, request_id, "reject", comment, for_, digest, yes)
+
+
+@application.command()
+def request_changes(
+    request_id: RequestArgument,
+    comment: Annotated[str, typer.Option("--comment", "-m", help="What to do; asked otherwise.", prompt="What to do")],
+    for_: OnBehalfOption = None,
+    digest: DigestOption = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Send a version back, with what has to be done."""
+    _decide(home, api_url, request_id, "request_changes", comment, for_, digest, yes)
+
+
+def _decide(
+    home: Path | None,
+    api_url: str | None,
+    request_id: str,
+    decision: str,
+    comment: str,
+    for_: str | None,
+    digest: str | None,
+    yes: bool,
+) -> None:
+    with explained():
+        from api.cli.deciding import decide
+
+        decide(home, api_url, request_id, decision, comment, on_behalf_of=for_, digest=digest, confirmed=yes)
 
 
 @token.command("list")

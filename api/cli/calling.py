@@ -35,13 +35,13 @@ class ApiCalls:
             raise PlatformError(f"{self.api_url} is neither https nor on this machine; no secret is sent there.")
 
     def call(
-        self, method: str, path: str, *, token: str | None = None, below: str = "/api/v1/auth", **parts: Any
+        self, method: str, path: str, *, token: str | None = None, root: str = "/api/v1/auth", **parts: Any
     ) -> Any:
-        """The `data` of the answer; `token` none: without signing in."""
+        """The `data` of the answer; `token` none: without signing in. The path is below `root`."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             answer = httpx.request(
-                method, f"{self.api_url}{below}{path}", headers=headers, timeout=30, trust_env=False, **parts
+                method, f"{self.api_url}{root}{path}", headers=headers, timeout=30, trust_env=False, **parts
             )
         except httpx.HTTPError as error:
             raise PlatformError(f"{self.api_url} does not answer ({type(error).__name__}).") from None

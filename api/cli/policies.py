@@ -19,7 +19,7 @@ from governance.policies import BY_NAME, build_policy
 from governance.policy_definitions import draft_of
 from storage.platform_processes.errors import PlatformError
 
-_BELOW = "/api/v1"
+_ROOT = "/api/v1"
 _LARGEST_FILE = 1_000_000  # bytes
 _DEFINITION = ("title", "kind", "enforcement", "scope", "rules", "samples")
 _SHOWN = 20
@@ -98,9 +98,9 @@ def propose_file(home: Path | None, api_url: str | None, file: Path, reason: str
     path = f"/policies/{quote(name, safe='')}"
     try:
         if _is_known(api, path):
-            done = api.signed_in("PUT", path, below=_BELOW, json=body)
+            done = api.signed_in("PUT", path, root=_ROOT, json=body)
         else:
-            done = api.signed_in("POST", "/policies", below=_BELOW, json={**body, "name": name})
+            done = api.signed_in("POST", "/policies", root=_ROOT, json={**body, "name": name})
     except ApiRefusal as refused:
         _complain(str(refused), refused.problems)
         raise typer.Exit(1) from None
@@ -146,7 +146,7 @@ def decide_change(
     if not yes and not typer.confirm(f"{decision.capitalize()} exactly this?", err=True):
         raise typer.Exit(1)
     body = {"digest": change["digest"], "comment": comment}
-    done = api.signed_in("POST", f"{path}/{decision}", below=_BELOW, json=body)
+    done = api.signed_in("POST", f"{path}/{decision}", root=_ROOT, json=body)
     _say(f"{done['policy']} v{done['version']}: {done['action']} {done['state']}.")
 
 
@@ -157,7 +157,7 @@ def show_impact(home: Path | None, api_url: str | None, name: str, file: Path | 
         keys = ("parameters",) if "parameters" in value else _DEFINITION
         body = {key: value[key] for key in keys if key in value}
     path = f"/policies/{quote(name, safe='')}/impact"
-    found = ApiCalls(home, api_url).signed_in("POST", path, below=_BELOW, json=body)
+    found = ApiCalls(home, api_url).signed_in("POST", path, root=_ROOT, json=body)
     if as_json:
         _print_json(found)
     else:
@@ -206,7 +206,7 @@ def _is_known(api: ApiCalls, path: str) -> bool:
 
 
 def _get(api: ApiCalls, path: str, **params: Any) -> Any:
-    return api.signed_in("GET", path, below=_BELOW, params=params)
+    return api.signed_in("GET", path, root=_ROOT, params=params)
 
 
 def _say(line: str) -> None:

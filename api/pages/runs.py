@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from psycopg_pool import AsyncConnectionPool
 from starlette.responses import HTMLResponse, Response
 
-from api.deps import Caller, PoolDep, permits
+from api.deps import Caller, PlatformDep, PoolDep, permits
 from api.pages.page_route import PageRoute
 from api.pages.rendering import page
 from api.pages.story import story_of
+from api.reviewing import review_of
 from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.access.reach import reach_of
@@ -48,6 +49,8 @@ async def _waiting(pool: AsyncConnectionPool, caller: Principal) -> list[dict[st
 
 
 @router.get("/runs/{request_id}", dependencies=permits("model:read", "provenance:read"), response_class=HTMLResponse)
-async def run(request_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
+async def run(request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep) -> Response:
     """The story of one request: what is asked, what the gates say, from what evidence, and what came of it."""
-    return page(request, "run.html", story=story_of(await run_page(pool, caller, request_id)))
+    found = await run_page(pool, caller, request_id)
+    review = await review_of(platform, pool, found.request)
+    return page(request, "run.html", story=story_of(found, review))

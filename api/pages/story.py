@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.pages.charts import interval, level
@@ -18,11 +18,19 @@ _STATES = {
     "withdrawn": ("Withdrawn", "neutral"),
 }
 _MARKS = {"passed": ("Passed", "good"), "failed": ("Refused", "bad"), "unknown": ("Open", "waiting")}
+_DECIDED = {
+    "approve": ("approved", "good"),
+    "reject": ("rejected", "bad"),
+    "request_changes": ("asked for changes", "bad"),
+}
 _MOST_DIFFERENCES = 60
 
 
-def story_of(found: RunPage) -> dict[str, Any]:
-    """Everything that the template names; lists are empty where there is nothing yet."""
+def story_of(found: RunPage, review: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that the template names; lists are empty where there is nothing yet.
+
+    review: as `api.reviewing.review_of` gives it.
+    """
     request, around = found.request, found.around
     evidence = request["evidence"] or {}
     subject, measured = evidence.get("subject") or {}, evidence.get("measured") or {}
@@ -42,7 +50,20 @@ def story_of(found: RunPage) -> dict[str, Any]:
         "artifacts": _artifacts(subject, measured),
         "differences": _differences(around["incumbent"], subject),
         "timeline": _timeline(request, around),
+        "unchanged": review["unchanged"],
+        "changed": _lines(review["difference"]),
+        "not_counted": review["notCounted"],
+        "since": _since(review["sinceLastReview"]),
     }
+
+
+def _since(review: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if review is None else {**review, "difference": _lines(review["difference"])}
+
+
+def _lines(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    shown = changes[:_MOST_DIFFERENCES]
+    return [{"path": c["path"], "before": _short(c["before"]), "after": _short(c["after"])} for c in shown]
 
 
 def _undecided() -> tuple[str, ...]:
@@ -142,8 +163,7 @@ def _differences(incumbent: Mapping[str, Any] | None, subject: Mapping[str, Any]
         "metadata": version["metadata"],
         "artifacts": [{key: a[key] for key in ("name", "type", "sha256", "size")} for a in subject["artifacts"]],
     }
-    found = difference(incumbent, then)[:_MOST_DIFFERENCES]
-    return [{"path": c["path"], "before": _short(c["before"]), "after": _short(c["after"])} for c in found]
+    return _lines(difference(incumbent, then))
 
 
 def _short(value: Any) -> str:
@@ -158,10 +178,11 @@ def _timeline(request: Mapping[str, Any], around: Mapping[str, Any]) -> list[dic
         again = f", attempt {request['attempt']}" if request["attempt"] > 1 else ""
         happened.append({"at": around["launchedAt"], "what": f"The run started{again}", "tone": "neutral"})
     for approval in request["approvals"]:
-        did = {"approve": "approved", "reject": "rejected"}[approval["decision"]]
-        tone = {"approve": "good", "reject": "bad"}[approval["decision"]] if approval["counts"] else "neutral"
-        void = "" if approval["counts"] else ", about evidence that has changed since"
-        happened.append({"at": approval["at"], "what": f"{approval['approver']} {did}{void}", "tone": tone})
+        did, tone = _DECIDED[approval["decision"]]
+        void = "" if approval["counts"] else ", which no longer counts"
+        who = approval["approver"] + (f" for {approval['onBehalfOf']}" if approval["onBehalfOf"] else "")
+        tone = tone if approval["counts"] else "neutral"
+        happened.append({"at": approval["at"], "what": f"{who} {did}{void}", "tone": tone})
     if request["settledAt"]:
         label, tone = _STATES[request["status"]]
         happened.append({"at": request["settledAt"], "what": label, "tone": tone})

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.requesting import dashboard_link, gather_again, request_path, wake_until_heard
+from api.reviewing import reviewed
 from api.schemas.base import answers
 from api.schemas.governing import Decide, RequestRead, RequestSummary, Withdraw
 from governance.errors import ApprovalInvalidated
@@ -56,17 +57,20 @@ async def list_requests(
 async def get_request(
     request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep
 ) -> Response:
-    """One request with its gates, its evidence and the decisions about it."""
+    """One request with its gates, its evidence and the decisions about it; whether it still is what was frozen, and
+    what changed since it was last sent back."""
     data, run = await views.request_and_run(pool, caller, request_id)
     path = request_path(request_id)
     return success(
-        request, data, links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)}
+        request,
+        await reviewed(platform, pool, data),
+        links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)},
     )
 
 
 @router.post(
     "/{request_id}/approvals",
-    dependencies=permits("approval:decide"),
+    dependencies=permits("approval:decide", "self:manage"),  # a delegate decides with the rights of somebody else
     status_code=201,
     responses=answers(RequestRead, 400, 403, 404, 409, 422, status=201),
 )
@@ -82,7 +86,8 @@ async def decide(
     """Approve, reject or ask for changes to exactly the evidence with this digest.
 
     409 APPROVAL_INVALIDATED when anything changed since the evidence was frozen; `details.difference` shows what,
-    and the evidence is gathered again. 403 SELF_APPROVAL for the requester.
+    and the evidence is gathered again. 403 SELF_APPROVAL for the requester. `onBehalfOf` decides for whoever delegated
+    it to the caller.
     """
     found = identifier("transition request", request_id)
     made = call(body.model_dump())
@@ -95,6 +100,7 @@ async def decide(
             decision=body.decision,
             comment=body.comment,
             evidence_digest=body.evidence_digest,
+            on_behalf_of=body.on_behalf_of.lower() if body.on_behalf_of is not None else None,
         )
     except ApprovalInvalidated as refusal:
         if refusal.details.get("difference"):

@@ -77,7 +77,7 @@ _TEXTS = {
     412: "`If-Match` names an older revision.",
     413: "The body is larger than the limit.",
     416: "The range lies outside of the content.",
-    422: "The Idempotency-Key was used for another request.",
+    422: "The Idempotency-Key was used for another request, or a batch holds different changes; `code` says which.",
     428: "`If-Match` is required.",
     429: "More calls or attempts than allowed, or more than the token is good for; `code` says which.",
     431: "More or larger headers than allowed.",

@@ -16,13 +16,19 @@ class TransitionCreate(Body):
     suite_ids: list[str] = Field(default_factory=list, description="For evaluate: empty means every suite.")
 
 
+Decision = Literal["approve", "reject", "request_changes"]
+
+
 class Decide(Body):
-    decision: Literal["approve", "reject", "request_changes"]
+    decision: Decision
     evidence_digest: str = Field(
         description="The digest of the evidence that was read; the decision binds to it.",
         examples=["sha256:" + "0" * 64],
     )
     comment: str = ""
+    on_behalf_of: str | None = Field(
+        default=None, description="Id of the person who delegated the decision to the caller.", max_length=100
+    )
 
 
 class Withdraw(Body):
@@ -42,10 +48,11 @@ class GateRead(Read):
 class ApprovalRead(Read):
     id: str
     approver: str
-    decision: Literal["approve", "reject", "request_changes"]
+    on_behalf_of: str | None = Field(description="For whom the approver decided, by a delegation.")
+    decision: Decision
     comment: str
     evidence_digest: str
-    counts: bool = Field(description="False when the evidence has changed since.")
+    counts: bool = Field(description="False when the evidence has changed since, or the decision is not signed.")
     at: str
 
 
@@ -68,7 +75,30 @@ class RequestSummary(Read):
     settled_at: str | None
 
 
+class Change(Read):
+    path: str
+    before: Any
+    after: Any
+
+
+class SinceLastReview(Read):
+    """The last request for the same that people sent back, and what changed in the evidence since."""
+
+    request_id: str
+    at: str
+    by: str
+    comment: str
+    difference: list[Change]
+
+
 class RequestRead(RequestSummary):
     gates: list[GateRead]
     evidence: dict[str, Any] | None
     approvals: list[ApprovalRead]
+    unchanged: bool | None = Field(
+        default=None,
+        description="Is everything as it was frozen and shown? Null before, and once it is over.",
+    )
+    difference: list[Change] = Field(default_factory=list, description="What changed since it was frozen.")
+    not_counted: list[str] = Field(default_factory=list, description="Why decisions about it are not counted.")
+    since_last_review: SinceLastReview | None = None

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from api.schemas.base import Body, Read
 
-Role = Literal["catalog_admin", "data_scientist", "ml_engineer", "marketplace_user", "auditor", "viewer", "approver"]
+Role = Literal[
+    "catalog_admin", "data_scientist", "ml_engineer", "marketplace_user", "auditor", "viewer", "approver", "validator"
+]
 PackagePermission = Literal["search", "download", "upload", "admin"]
 Level = Literal["public", "internal", "confidential"]
 

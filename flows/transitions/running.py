@@ -73,7 +73,7 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
         if status not in (RequestStatus.WITHDRAWN, RequestStatus.DENIED) and decision.outcome == "waiting":
             await suspend_with_form(request, evidence, parts.settings.api_url)  # ends this process
     evaluations: list[Evaluation] = []
-    if request.transition is TransitionName.EVALUATE and all(r.verdict.outcome == "passed" for r in results):
+    if request.transition is TransitionName.EVALUATE and decide(results, waived).outcome == "allowed":
         evaluations = await _evaluate(request, evidence)
     settlement: Settlement = await tasks.settle(request, evidence, evaluations, correlation)
     if settlement.kind != "settled":

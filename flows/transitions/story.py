@@ -14,8 +14,9 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from flows.runtime import platform
 from governance.canonical import difference
 from governance.evidence import Evidence
-from governance.gates import GateResult
+from governance.gates import GateResult, overridable
 from governance.lifecycle import TRANSITIONS
+from governance.operations import reviewing
 from governance.operations.settling import Settlement
 from governance.requests import RequestStatus, TransitionRequest
 
@@ -27,7 +28,8 @@ async def publish(
 ) -> None:
     """Two artifacts on the run page. A page that cannot be written must not stop a transition."""
     incumbent = await asyncio.to_thread(_incumbent_subject, evidence)
-    page = decision_page(request, evidence, results, settlement, incumbent, platform().settings.api_url)
+    since = await asyncio.to_thread(_since_last_review, request, evidence)
+    page = decision_page(request, evidence, results, settlement, incumbent, platform().settings.api_url, since)
     key = artifact_key(request, evidence)
     try:
         await asyncio.gather(
@@ -36,6 +38,11 @@ async def publish(
         )
     except Exception:  # the record is in our tables; the dashboard is a view of it
         logging.getLogger("gatehouse.flows").warning("the run page could not be written", exc_info=True)
+
+
+def _since_last_review(request: TransitionRequest, evidence: Evidence) -> dict[str, Any] | None:
+    with platform().new_unit() as uow:
+        return reviewing.delta(uow, request, evidence.to_json())
 
 
 def _incumbent_subject(evidence: Evidence) -> Mapping[str, Any] | None:
@@ -88,6 +95,7 @@ def decision_page(
     settlement: Settlement | None,
     incumbent: Mapping[str, Any] | None,
     api_url: str,
+    since: Mapping[str, Any] | None = None,
 ) -> str:
     """Markdown: what is asked, what the gates say, what differs from production, and how to decide."""
     subject = evidence.subject
@@ -100,11 +108,14 @@ def decision_page(
         *_comparisons(evidence),
         "## Artifacts\n\n" + _artifacts(evidence),
         *_against(incumbent, subject),
+        *_since(since),
     ]
     if request.reason:
         parts.insert(2, f"> {_plain(request.reason)}")
     if settlement is None:
-        parts.append(_how_to_decide(request, evidence, api_url))
+        if TRANSITIONS[request.transition].needs_approval:
+            parts.append(_how_to_decide(request, evidence, api_url))
+        parts += _how_to_override(request, results, api_url)
     elif settlement.status is RequestStatus.DENIED:
         reasons = "\n".join(f"- {_plain(str(reason))}" for reason in settlement.outcome.get("reasons", []))
         parts.insert(2, f"## Refused\n\n{reasons}")
@@ -199,6 +210,26 @@ def _against(incumbent: Mapping[str, Any] | None, subject: Mapping[str, Any]) ->
     }
     rows = [(c["path"], _short(c["before"]), _short(c["after"])) for c in difference(incumbent, shown)[:40]]
     return ["## What changes in production\n\n" + _table(("Field", "Now", "Then"), rows)] if rows else []
+
+
+def _since(since: Mapping[str, Any] | None) -> list[str]:
+    if since is None:
+        return []
+    said = f"{_plain(since['by'])} sent it back on {since['at'][:16].replace('T', ' ')} UTC: {_plain(since['comment'])}"
+    rows = [(c["path"], _short(c["before"]), _short(c["after"])) for c in since["difference"][:40]]
+    table = _table(("Field", "Then", "Now"), rows) if rows else "Nothing has changed since."
+    return [f"## Since the last review\n\n{said}\n\n{table}"]
+
+
+def _how_to_override(request: TransitionRequest, results: Sequence[GateResult], api_url: str) -> list[str]:
+    soft = ", ".join(f"`{result.policy}` v{result.policy_version}" for result in results if overridable(result))
+    if not soft:
+        return []
+    address = f"{api_url}/api/v1/transition-requests/{request.id}/overrides"
+    return [
+        f"## Soft gates\n\nWhat is refused by {soft} can be overridden by two people who may decide about this: one "
+        f"proposes with a reason (POST {address}), another one confirms. It opens a finding."
+    ]
 
 
 def _how_to_decide(request: TransitionRequest, evidence: Evidence, api_url: str) -> str:

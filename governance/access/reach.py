@@ -14,19 +14,22 @@ from governance.access.roles import Role
 from governance.access.rules import AccessLevel, AccessRule
 
 # What the policy `outside-your-groups` lets these roles read across groups.
+_DECIDING = frozenset(
+    {
+        "approval:decide",
+        "model:read",
+        "model:download",
+        "dataset:read",
+        "deployment:read",
+        "monitoring:read",
+        "provenance:read",
+        "compliance:read",
+        "lineage:read",
+    }
+)
 _ACROSS: dict[Role, frozenset[str]] = {
-    Role.APPROVER: frozenset(
-        {
-            "model:read",
-            "model:download",
-            "dataset:read",
-            "deployment:read",
-            "monitoring:read",
-            "provenance:read",
-            "compliance:read",
-            "lineage:read",
-        }
-    ),
+    Role.APPROVER: _DECIDING,
+    Role.VALIDATOR: _DECIDING,
     Role.AUDITOR: frozenset({"provenance:read", "audit:read", "compliance:read", "lineage:read"}),
 }
 

@@ -18,6 +18,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     VIEWER = "viewer"
     APPROVER = "approver"
+    VALIDATOR = "validator"  # independent model validation: an approver whose voice the highest tier asks for
 
 
 class PackagePermission(StrEnum):
@@ -31,7 +32,7 @@ class PackagePermission(StrEnum):
 PACKAGE_ADMIN = "admin"
 
 # Whose decisions count, provided that they still have the role when the request is settled.
-REVIEWERS = frozenset({Role.APPROVER, Role.CATALOG_ADMIN})
+REVIEWERS = frozenset({Role.APPROVER, Role.VALIDATOR, Role.CATALOG_ADMIN})
 
 
 def checked_roles(names: Iterable[str]) -> frozenset[Role]:

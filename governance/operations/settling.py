@@ -68,6 +68,8 @@ def case_of(uow: UnitOfWork, call: Call, request: TransitionRequest, evidence: E
     bound_to = TRANSITIONS[request.transition].bound_to
     approved = uow.requests.latest_applied(request.version_id, bound_to) if bound_to else None
     approvals = uow.approvals.of_request(request.id) if TRANSITIONS[request.transition].needs_approval else ()
+    decided = uow.approvals.of_request(approved.id) if approved else ()
+    carried = tuple(one for one in decided if approved and one.evidence_digest == approved.evidence_digest)
     return Case(
         transition=request.transition,
         evidence=evidence,
@@ -75,10 +77,12 @@ def case_of(uow: UnitOfWork, call: Call, request: TransitionRequest, evidence: E
         reason=request.reason,
         approvals=approvals,
         involved=uow.facts.involved(request) if approvals else (),
-        group_lines=uow.facts.group_lines(sorted({group for one in approvals for group in one.groups})),
+        group_lines=uow.facts.group_lines(sorted({group for one in (*approvals, *carried) for group in one.groups})),
         as_of=call.at,
         approved_subject=approved.evidence["subject"] if approved and approved.evidence else None,
         current_approved_subject=uow.facts.subject(approved, bound_to) if approved and bound_to else None,
+        waived=uow.overrides.waived(request.id, evidence.digest, call.at),
+        approved_decisions=carried,
     )
 
 
@@ -202,7 +206,7 @@ def _sending_back(call: Call, request: TransitionRequest, case: Case) -> Transit
         model_id=request.model_id,
         version_id=request.version_id,
         transition=TransitionName.REQUEST_CHANGES,
-        requester_id=asks.approver_id,
+        requester_id=asks.approver_id,  # a delegate asks for themselves
         reason=asks.comment,
         at=call.at,
     )

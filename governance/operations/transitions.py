@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from governance.access.decisions import decide as decide_access
+from governance.access.principal import PERSON, Principal
+from governance.access.rules import AccessRule
 from governance.canonical import difference, digest_of
 from governance.duties import REQUESTER, conflicts, in_words
 from governance.errors import (
@@ -20,7 +22,7 @@ from governance.errors import (
 from governance.evaluations import Evaluation, EvaluationStatus
 from governance.evidence import Approval
 from governance.lifecycle import TRANSITIONS, Transition, TransitionName, plan, transition_named
-from governance.models import ModelVersion, checked_text
+from governance.models import ModelVersion, checked_text, is_id
 from governance.operations.calls import READING, Call
 from governance.ports import UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
@@ -133,12 +135,19 @@ def _queue_evaluations(
 
 
 def decide(
-    uow: UnitOfWork, call: Call, request_id: str, *, decision: str, comment: str, evidence_digest: str
+    uow: UnitOfWork,
+    call: Call,
+    request_id: str,
+    *,
+    decision: str,
+    comment: str,
+    evidence_digest: str,
+    on_behalf_of: str | None = None,
 ) -> TransitionRequest:
     """Record one person's decision about exactly the evidence with `evidence_digest`.
 
     decision: "approve", "reject", or "request_changes", which refuses too, saying what has to be done; both refusals
-    need a comment.
+    need a comment. on_behalf_of: the id of the person who delegated it to the caller.
 
     Raises RequestClosed, Forbidden, SelfApproval, Conflict (nothing to decide yet), ApprovalInvalidated (the evidence
     is not what the digest names any more; `details.difference` says what changed), NotFound, InvalidInput.
@@ -150,19 +159,21 @@ def decide(
         what = "A rejection" if decision == "reject" else "A request for changes"
         raise InvalidInput(f"{what} needs a comment that says why.", details={"field": "comment"})
     with uow:
-        request = _seen(uow, call, request_id)
+        request = seen(uow, call, request_id)
         if call.repeated(uow):
             return request
         rule = uow.access.of_model(request.model_id)
-        person = call.may("approval:decide", "Deciding about a request", rule)
+        person = call.person
+        acting = may_decide(uow, call, request, rule, on_behalf_of)
         if not request.undecided:
             raise RequestClosed(
                 f"This request is {request.status.value} already.", details={"status": request.status.value}
             )
         if not TRANSITIONS[request.transition].needs_approval:
             raise Conflict(f"{request.transition.value} is judged by its gates alone; nobody approves it.")
-        _check_duties(uow, call, request)
-        _check_unchanged(uow, request, evidence_digest)
+        check_duties(uow, call, request, acting)
+        check_unchanged(uow, request, evidence_digest)
+        check_one_voice(uow, call, request, acting)
         approval = Approval(
             id=call.new_id(),
             request_id=request.id,
@@ -172,8 +183,10 @@ def decide(
             comment=comment,
             evidence_digest=evidence_digest,
             at=call.at,
-            roles=tuple(sorted(person.roles)),
-            groups=person.groups,
+            roles=tuple(sorted(acting.roles)),
+            groups=acting.groups,
+            on_behalf_of=acting.id if acting.id != person.id else None,
+            on_behalf_of_name=acting.name if acting.id != person.id else None,
         )
         uow.approvals.record(approval, request.requester_id)
         call.remember(uow, approval.id)
@@ -182,15 +195,16 @@ def decide(
                 _RECORDED_AS[decision],
                 "request",
                 request.id,
-                after={"decision": decision, "comment": comment, "groups": list(person.groups)},
+                after={"decision": decision, "comment": comment, "groups": list(acting.groups)},
                 digest=evidence_digest,
+                onBehalfOf=approval.on_behalf_of,
             )
         )
         uow.commit()
     return request
 
 
-def _seen(uow: UnitOfWork, call: Call, request_id: str) -> TransitionRequest:
+def seen(uow: UnitOfWork, call: Call, request_id: str) -> TransitionRequest:
     """The request, locked, if the caller may see it at all. Raises NotFound."""
     request = uow.requests.lock(request_id)
     rule = uow.access.of_model(request.model_id)
@@ -199,24 +213,78 @@ def _seen(uow: UnitOfWork, call: Call, request_id: str) -> TransitionRequest:
     return request
 
 
-def _check_duties(uow: UnitOfWork, call: Call, request: TransitionRequest) -> None:
-    """Raises SelfApproval, ConflictOfInterest."""
-    person = call.person
-    found = conflicts(uow.facts.involved(request), person.answers_as)
-    if not found:
-        return
-    reasons = [{"relation": one.relation, "fact": one.what} for one in found]
-    if any(one.relation == REQUESTER for one in found):
-        raise SelfApproval(
-            "Nobody approves their own request.", details={"requesterId": request.requester_id, "reasons": reasons}
+def may_decide(
+    uow: UnitOfWork, call: Call, request: TransitionRequest, rule: AccessRule, on_behalf_of: str | None
+) -> Principal:
+    """With whose roles and groups the caller decides: their own, or those of the person who delegated it to them.
+
+    Raises Forbidden, with one sentence for every way in which there is no delegation.
+    """
+    doing, person = "Deciding about a request", call.person
+    if on_behalf_of is None:
+        return call.may("approval:decide", doing, rule)
+    subject = uow.facts.subject(request, request.transition)["model"]
+    delegations = uow.delegations.in_force(on_behalf_of, person.id, call.at) if is_id(on_behalf_of) else ()
+    if person.kind != PERSON or not any(
+        one.covers(request.transition.value, subject["group"], subject["riskTier"]) for one in delegations
+    ):
+        raise Forbidden(
+            f"Nobody of that id has delegated this decision to {person.name}, now and for this request.",
+            details={"onBehalfOf": on_behalf_of[:200]},
         )
-    raise ConflictOfInterest(
-        f"{person.name} {in_words(found)}, and nobody decides about what they took part in.",
-        details={"reasons": reasons},
+    if not uow.people.get(on_behalf_of).active:
+        raise Forbidden("The person who delegated this is no longer active.", details={"onBehalfOf": on_behalf_of})
+    # what the caller's token or call is narrowed to narrows this, too
+    acting = replace(
+        uow.people.principal(on_behalf_of),
+        scopes=person.scopes,
+        token_id=person.token_id,
+        group_context=person.group_context,
+        workspace_context=person.workspace_context,
     )
+    return replace(call, principal=acting).may("approval:decide", doing, rule)
 
 
-def _check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_digest: str) -> None:
+def check_duties(uow: UnitOfWork, call: Call, request: TransitionRequest, acting: Principal) -> None:
+    """Of the caller, and of the person they act for. Raises SelfApproval, ConflictOfInterest."""
+    involved = uow.facts.involved(request)
+    for person in {call.person.id: call.person, acting.id: acting}.values():
+        found = conflicts(involved, person.answers_as)
+        if not found:
+            continue
+        reasons = [{"relation": one.relation, "fact": one.what} for one in found]
+        if any(one.relation == REQUESTER for one in found):
+            raise SelfApproval(
+                "Nobody approves their own request.",
+                details={"requesterId": request.requester_id, "reasons": reasons},
+            )
+        raise ConflictOfInterest(
+            f"{person.name} {in_words(found)}, and nobody decides about what they took part in.",
+            details={"reasons": reasons},
+        )
+
+
+def check_one_voice(uow: UnitOfWork, call: Call, request: TransitionRequest, acting: Principal) -> None:
+    """Nobody stands behind two decisions, as a delegate or for themselves. Raises Conflict.
+
+    One case is no conflict: whoever delegated decides after all, and the delegate's decision gives way.
+    """
+    person, delegated = call.person, acting.id != call.person.id
+    for one in uow.approvals.of_request(request.id):
+        if one.void or one.evidence_digest != request.evidence_digest:
+            continue
+        if one.approver_id == person.id and one.on_behalf_of != (acting.id if delegated else None):
+            raise Conflict(
+                f"{person.name} has decided about this already, as {one.who}; nobody decides twice.",
+                details={"decidedAs": one.who},
+            )
+        if delegated and one.approver_id != person.id and not one.people.isdisjoint({person.id, acting.id}):
+            raise Conflict(
+                f"{one.who} has decided about this already; nobody decides twice.", details={"decidedAs": one.who}
+            )
+
+
+def check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_digest: str) -> None:
     if request.evidence is None:
         raise Conflict("The evidence is still being gathered; there is nothing to decide about yet.")
     current = uow.facts.subject(request, request.transition)
@@ -238,7 +306,7 @@ def _check_unchanged(uow: UnitOfWork, request: TransitionRequest, evidence_diges
 def check_may_retry(uow: UnitOfWork, call: Call, request_id: str) -> None:
     """Its requester, whoever decides about it, and administrators start a request again. Raises NotFound, Forbidden."""
     with uow:
-        request = _seen(uow, call, request_id)
+        request = seen(uow, call, request_id)
         person = call.may("self:manage", "Starting a request again")
         rule = uow.access.of_model(request.model_id)
         if person.id != request.requester_id and not decide_access(person, "approval:decide", rule).allowed:
@@ -248,7 +316,7 @@ def check_may_retry(uow: UnitOfWork, call: Call, request_id: str) -> None:
 def withdraw(uow: UnitOfWork, call: Call, request_id: str, reason: str) -> TransitionRequest:
     """Take a request back. Only its requester or an administrator. Raises RequestClosed, Forbidden, NotFound."""
     with uow:
-        request = _seen(uow, call, request_id)
+        request = seen(uow, call, request_id)
         if call.repeated(uow):
             return request
         person = call.may("self:manage", "Withdrawing a request")

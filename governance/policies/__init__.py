@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from governance.policies.approval_binding import ApprovalStillBinds
 from governance.policies.approvals import ApprovalsByRiskTier
+from governance.policies.approvers_stand import ApproversStillStand
 from governance.policies.artifact_integrity import ArtifactIntegrity
 from governance.policies.base import ActivePolicy, Policy, build_policy
 from governance.policies.completeness import Completeness
@@ -29,6 +30,7 @@ POLICIES: tuple[type[Policy], ...] = (
     EvaluationPassed,
     NoWorseThanIncumbent,
     ApprovalStillBinds,
+    ApproversStillStand,
     PreviousVersionRestorable,
     NotServing,
     ApprovalsByRiskTier,

@@ -15,8 +15,8 @@ from psycopg_pool import AsyncConnectionPool
 from governance.access.principal import Principal
 from governance.compliance.facts import Facts, OpenFinding
 from governance.errors import NotFound
+from governance.models import is_id
 from storage.queries.pages import COUNT_LIMIT, Conditions
-from storage.queries.registry import is_id
 from storage.queries.visibility import visible
 
 MOST_VERSIONS = 10_000

@@ -12,10 +12,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
 from governance.errors import Conflict, NotFound
+from governance.models import is_id
 from governance.policies import ActivePolicy
 from governance.time_machine import Draft, PastDecision, Replay, failing_now, fallen_out, flips, replay
 from storage.queries.pages import Conditions
-from storage.queries.registry import is_id
 from storage.queries.times import iso
 from storage.queries.visibility import HISTORY, visible
 

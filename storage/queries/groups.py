@@ -6,9 +6,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
 from governance.errors import NotFound
+from governance.models import is_id
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
 from storage.queries.people import LEVEL
-from storage.queries.registry import is_id
 from storage.queries.times import iso
 
 _FIELDS = f"""'id', g.id, 'name', g.name, 'description', g.description, 'parent', p.name, 'adminLevel', g.admin_level,

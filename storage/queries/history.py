@@ -20,6 +20,7 @@ from governance.access.reach import reach_of
 from governance.audit.filters import EntryFilter
 from governance.audit.sentences import Names, sentence
 from governance.errors import Forbidden, InvalidInput, NotFound
+from governance.models import is_id
 from storage.queries.pages import (
     COUNT_LIMIT,
     LARGEST_PAGE,
@@ -30,7 +31,6 @@ from storage.queries.pages import (
     like_pattern,
     read_page,
 )
-from storage.queries.registry import is_id
 from storage.queries.times import iso
 from storage.queries.visibility import DATASET, HISTORY, Visible, visible
 

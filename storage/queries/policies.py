@@ -9,8 +9,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
 from governance.errors import Forbidden, NotFound
+from governance.models import is_id
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
-from storage.queries.registry import is_id, one
+from storage.queries.registry import one
 from storage.queries.times import iso
 from storage.queries.visibility import HISTORY, Visible, visible
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
 from governance.errors import NotFound
+from governance.models import is_id
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, like_pattern, read_page
 from storage.queries.times import iso
 from storage.queries.visibility import HISTORY, MODEL, TRAFFIC, Visible, visible
@@ -56,14 +56,6 @@ _TRAFFIC = f"""select coalesce((select json_agg(json_build_object('environment',
     'since', {iso("d.since")}, 'requestId', d.request_id) order by d.environment, v.version)
     from deployments d join model_versions v on v.id = d.version_id where d.model_id = m.id), '[]')::text
     from models m where m.id = %(id)s and """
-
-
-def is_id(text: str) -> bool:
-    """Could this be one of our ids? Anything else is unknown, without asking the database."""
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 async def one(pool: AsyncConnectionPool, statement: str, *values: Any) -> tuple[Any, ...] | None:

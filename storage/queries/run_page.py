@@ -13,6 +13,13 @@ from storage.queries import requests
 from storage.queries.registry import one
 from storage.queries.times import iso
 
+INCUMBENT = """(select json_build_object('version', p.version, 'commitSha', p.commit_sha,
+                'metadata', p.metadata, 'artifacts', (select coalesce(json_agg(json_build_object('name', a.name,
+                    'type', a.type, 'sha256', a.sha256, 'size', a.size) order by a.type, a.name), '[]')
+                    from artifacts a where a.version_id = p.id))
+            from model_versions p
+            where p.id = (r.evidence #>> '{subject,incumbent,versionId}')::uuid)"""
+
 # The incumbent is the one that the evidence names, in the shape of the evidence's subject, to show the difference.
 _AROUND = f"""
     select json_build_object(
@@ -21,12 +28,7 @@ _AROUND = f"""
             'description', m.description, 'owners', m.owners),
         'commitSha', v.commit_sha,
         'state', v.state,
-        'incumbent', (select json_build_object('version', p.version, 'commitSha', p.commit_sha,
-                'metadata', p.metadata, 'artifacts', (select coalesce(json_agg(json_build_object('name', a.name,
-                    'type', a.type, 'sha256', a.sha256, 'size', a.size) order by a.type, a.name), '[]')
-                    from artifacts a where a.version_id = p.id))
-            from model_versions p
-            where p.id = (r.evidence #>> '{{subject,incumbent,versionId}}')::uuid))::text
+        'incumbent', {INCUMBENT})::text
     from transition_requests r join model_versions v on v.id = r.version_id join models m on m.id = r.model_id
     where r.id = %s"""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,15 +20,17 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import insert as plain_insert
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 
 from governance.errors import NotFound, RequestOpen
 from governance.evidence import Approval, Evidence
 from governance.lifecycle import TransitionName
 from governance.requests import UNDECIDED, RequestStatus, TransitionRequest
+from governance.signed_decisions import Seals
 from storage.leases import lease_key
 from storage.repositories.conflicts import refusing_duplicates
-from storage.tables import approvals, requests, users
+from storage.tables import approvals, requests
 
 # Literals, as in the conditions of the indexes, so that PostgreSQL sees that these apply.
 _UNDECIDED = requests.c.status.in_([literal_column(f"'{status.value}'") for status in sorted(UNDECIDED)])
@@ -55,12 +58,46 @@ _LATEST_EVIDENCE = (
     .order_by(requests.c.id.desc())
     .limit(1)
 )
-_DECISIONS = (
-    select(approvals, users.c.name, users.c.roles, users.c.groups, users.c.active)
-    .join(users, users.c.id == approvals.c.approver_id)
-    .where(approvals.c.request_id == bindparam("about_request"))
-    .order_by(approvals.c.created_at, approvals.c.id)
+_LAST_REVIEWED = (
+    select(requests)
+    .where(
+        requests.c.version_id == bindparam("of_version"),
+        requests.c.transition == bindparam("by_transition"),
+        requests.c.id < bindparam("before"),
+        requests.c.status == RequestStatus.DENIED.value,
+        requests.c.evidence.is_not(None),
+        select(approvals.c.id)
+        .where(
+            approvals.c.request_id == requests.c.id,
+            approvals.c.evidence_digest == requests.c.evidence_digest,
+            approvals.c.decision != "approve",
+        )
+        .exists(),
+    )
+    .order_by(requests.c.id.desc())
+    .limit(1)
 )
+# A decision for somebody else is made with that person's roles and groups; the delegation must have held then, and not
+# have been taken back since.
+_DECISIONS = sql("""
+    select a.id, a.request_id, a.approver_id, a.decision, a.comment, a.evidence_digest, a.created_at, a.envelope,
+           a.on_behalf_of, u.name, behind.name as behind_name, coalesce(behind.roles, u.roles) as roles,
+           coalesce(behind.groups, u.groups) as groups, u.active and coalesce(behind.active, true) as active,
+           a.on_behalf_of is null or exists (
+               select 1 from delegations d
+               where d.delegator_id = a.on_behalf_of and d.delegate_id = a.approver_id and d.revoked_at is null
+                 and a.created_at >= d.starts_at and a.created_at < d.ends_at
+                 and (d.transitions = '{}' or r.transition = any(d.transitions))
+                 and (d.groups = '{}' or m."group" = any(d.groups))
+                 and (d.risk_tiers = '{}' or m.risk_tier = any(d.risk_tiers))) as delegated
+    from approvals a
+    join users u on u.id = a.approver_id
+    left join users behind on behind.id = a.on_behalf_of
+    join transition_requests r on r.id = a.request_id
+    join models m on m.id = r.model_id
+    where a.request_id = :about_request
+    order by a.created_at, a.id
+""")
 
 
 class RequestRepository:
@@ -146,6 +183,11 @@ class RequestRepository:
         row = self._connection.execute(_LATEST_APPLIED, asked).one_or_none()
         return _request(row) if row else None
 
+    def last_reviewed(self, version_id: str, transition: TransitionName, before: str) -> TransitionRequest | None:
+        asked = {"of_version": version_id, "by_transition": transition.value, "before": before}
+        row = self._connection.execute(_LAST_REVIEWED, asked).one_or_none()
+        return _request(row) if row else None
+
     def undecided(
         self, *, idle_since: datetime, limit: int, after: TransitionRequest | None
     ) -> tuple[TransitionRequest, ...]:
@@ -165,8 +207,11 @@ class RequestRepository:
 
 
 class ApprovalRepository:
-    def __init__(self, connection: Connection) -> None:
+    """Signs what it records, and says of what it reads whether it is what was signed."""
+
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
+        self._seals = seals
 
     def record(self, approval: Approval, requester_id: str) -> None:
         statement = insert(approvals).values(
@@ -178,6 +223,8 @@ class ApprovalRepository:
             comment=approval.comment,
             evidence_digest=approval.evidence_digest,
             created_at=approval.at,
+            envelope=self._seals.decision(approval),
+            on_behalf_of=approval.on_behalf_of,
         )
         self._connection.execute(
             statement.on_conflict_do_update(
@@ -187,27 +234,38 @@ class ApprovalRepository:
                     "decision": statement.excluded.decision,
                     "comment": statement.excluded.comment,
                     "created_at": statement.excluded.created_at,
+                    "envelope": statement.excluded.envelope,
+                    "on_behalf_of": statement.excluded.on_behalf_of,
                 },
             )
         )
 
     def of_request(self, request_id: str) -> tuple[Approval, ...]:
-        return tuple(
-            Approval(
-                id=row.id,
-                request_id=row.request_id,
-                approver_id=row.approver_id,
-                approver_name=row.name,
-                decision=row.decision,
-                comment=row.comment,
-                evidence_digest=row.evidence_digest,
-                at=row.created_at,
-                roles=tuple(row.roles),
-                groups=tuple(row.groups),
-                active=row.active,
-            )
-            for row in self._connection.execute(_DECISIONS, {"about_request": request_id})
+        rows = self._connection.execute(_DECISIONS, {"about_request": request_id})
+        return tuple(self._approval(row) for row in rows)
+
+    def _approval(self, row: Row[Any]) -> Approval:
+        behind = str(row.on_behalf_of) if row.on_behalf_of is not None else None
+        found = Approval(
+            id=str(row.id),
+            request_id=str(row.request_id),
+            approver_id=str(row.approver_id),
+            approver_name=row.name,
+            decision=row.decision,
+            comment=row.comment,
+            evidence_digest=row.evidence_digest,
+            at=row.created_at,
+            roles=tuple(row.roles),
+            groups=tuple(row.groups),
+            active=row.active,
+            on_behalf_of=behind,
+            on_behalf_of_name=row.behind_name,
         )
+        if not self._seals.holds_decision(found, row.envelope):
+            return replace(found, void=f"A decision of {found.who} is not signed by this platform and is not counted.")
+        if not row.delegated:
+            return replace(found, void=f"The decision of {found.who} is not counted: the delegation was taken back.")
+        return found
 
 
 def _frozen(evidence: Evidence, verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
+from storage.tables.deciding import delegations, overrides
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, requests
@@ -21,6 +22,7 @@ __all__ = [
     "content_inspections",
     "contributors",
     "datasets",
+    "delegations",
     "deployments",
     "evaluations",
     "external_identities",
@@ -32,6 +34,7 @@ __all__ = [
     "lifecycle_edges",
     "metadata",
     "models",
+    "overrides",
     "policies",
     "policy_changes",
     "policy_evaluations",

@@ -68,11 +68,14 @@ approvals = Table(
     text("evidence_digest"),
     moment("created_at"),
     json("envelope", nullable=True),  # the decision as it was signed (governance.signing)
+    identifier("on_behalf_of", ForeignKey("users.id"), nullable=True),
     UniqueConstraint("request_id", "approver_id", "evidence_digest"),
     ForeignKeyConstraint(
         ["request_id", "requester_id"], ["transition_requests.id", "transition_requests.requester_id"]
     ),
     CheckConstraint("approver_id <> requester_id", name="not_by_the_requester"),
+    CheckConstraint("on_behalf_of <> requester_id", name="not_for_the_requester"),
+    CheckConstraint("on_behalf_of <> approver_id", name="not_for_oneself"),
     CheckConstraint("decision in ('approve', 'reject', 'request_changes')", name="decision"),
 )
 

@@ -17,7 +17,9 @@ from sqlalchemy import (
 
 from storage.tables.base import identifier, json, metadata, moment, text, texts
 
-_ROLES = "'catalog_admin', 'data_scientist', 'ml_engineer', 'marketplace_user', 'auditor', 'viewer', 'approver'"
+_ROLES = (
+    "'catalog_admin', 'data_scientist', 'ml_engineer', 'marketplace_user', 'auditor', 'viewer', 'approver', 'validator'"
+)
 
 # The columns from `groups` on are derived from memberships by triggers and never written here.
 users = Table(

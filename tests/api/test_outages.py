@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import create_engine
 
 from governance.errors import DependencyUnavailable
-from storage.composition import new_id, open_engine, sqlalchemy_url
+from storage.composition import Platform, new_id, open_engine, sqlalchemy_url
 from storage.local_target import LocalTarget
 from storage.migrations import upgrade
 from storage.postgres_server import PostgresServer, start, stop
+from storage.settings import Settings
 from storage.unit_of_work import SqlUnitOfWork
 from tests.api.served import ServedApi, data, refusal, served
 from tests.governance.operations.situations import model_with_version, query
@@ -103,10 +104,10 @@ def test_the_database_is_stopped_and_comes_back(home_of_database: tuple[Path, Po
         assert data(api.dev.post("/api/v1/models", json={"name": "after", "group": "lab", "riskTier": "Low"}), 201)
 
 
-def test_more_callers_than_connections_are_told_to_come_again(database_url: str) -> None:
+def test_more_callers_than_connections_are_told_to_come_again(database_url: str, tmp_path: Path) -> None:
     """A pool that has nothing left is an outage of ours for this caller, and no fault of the program."""
     engine = create_engine(sqlalchemy_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.01)
-    unit = SqlUnitOfWork(engine, LocalTarget(), b"k" * 32)
+    unit = SqlUnitOfWork(engine, LocalTarget(), b"k" * 32, Platform(Settings(home=tmp_path)).seals)
     with engine.connect(), pytest.raises(DependencyUnavailable), unit:
         raise AssertionError("there was no connection left")
     engine.dispose()

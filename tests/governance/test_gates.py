@@ -8,9 +8,9 @@ from typing import ClassVar
 import pytest
 
 from governance.evidence import Case
-from governance.gates import GateResult, applicable, decide, evaluate, evaluate_all
+from governance.gates import GateResult, applicable, changes_requested, decide, evaluate, evaluate_all
 from governance.lifecycle import TransitionName
-from governance.policies import POLICIES, ActivePolicy, Policy
+from governance.policies import POLICIES, ActivePolicy, Enforcement, Policy
 from governance.policies.samples import sample_case
 from governance.verdicts import Failed, Passed, Unknown, Verdict
 
@@ -39,6 +39,17 @@ class Rule(Policy):
 
 @dataclass(frozen=True)
 class PeopleRule(Rule):
+    about_people: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SoftRule(Rule):
+    name: ClassVar[str] = "soft-rule"
+    enforcement: ClassVar[Enforcement] = "soft"
+
+
+@dataclass(frozen=True)
+class SoftPeopleRule(SoftRule):
     about_people: ClassVar[bool] = True
 
 
@@ -78,6 +89,34 @@ def test_a_policy_of_another_transition_judges_nothing() -> None:
 )
 def test_waiting_is_for_people_alone(rules: tuple[Policy, ...], outcome: str) -> None:
     assert decide(judged(*rules)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("rules", "outcome"),
+    [
+        ((SoftRule(FAILED),), "waiting"),
+        ((SoftRule(UNKNOWN),), "waiting"),
+        ((SoftRule(KeyError("x")),), "waiting"),
+        ((Rule(PASSED), SoftRule(FAILED)), "waiting"),
+        ((SoftRule(FAILED), PeopleRule(UNKNOWN)), "waiting"),
+        ((SoftRule(FAILED), PeopleRule(FAILED)), "denied"),
+        ((SoftRule(FAILED), Rule(FAILED)), "denied"),
+        ((SoftRule(FAILED), Rule(UNKNOWN)), "denied"),
+        ((SoftPeopleRule(FAILED),), "denied"),
+        ((SoftPeopleRule(UNKNOWN),), "waiting"),
+    ],
+)
+def test_what_only_soft_gates_block_waits_to_be_overridden(rules: tuple[Policy, ...], outcome: str) -> None:
+    decision = decide(judged(*rules))
+    assert decision.outcome == outcome
+    assert decision.reasons
+
+
+def test_a_refusal_of_people_beside_a_soft_gate_is_theirs() -> None:
+    asked = Failed(("grace asks for changes",), facts={"changesRequested": True})
+    assert changes_requested(judged(PeopleRule(asked), SoftRule(FAILED)))
+    assert not changes_requested(judged(PeopleRule(asked), Rule(FAILED)))
+    assert not changes_requested(judged(SoftRule(FAILED)))
 
 
 @pytest.mark.parametrize("error", [KeyError("artifacts"), ZeroDivisionError(), RecursionError(), AssertionError("no")])

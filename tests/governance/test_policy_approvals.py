@@ -23,7 +23,8 @@ def case(tier: str, *approvals: Approval) -> Case:
 
 
 def vote(tier: str, who: str, *groups: str, decision: str = "approve") -> Approval:
-    return sample_approval(case(tier), who, *groups, decision=decision)
+    approval = sample_approval(case(tier), who, *groups, decision=decision)
+    return replace(approval, roles=(Role.VALIDATOR,)) if who in ("person-0", "a", "alan") else approval
 
 
 def outcome(tier: str, *approvals: Approval, policy: ApprovalsByRiskTier | None = None) -> str:

@@ -31,11 +31,11 @@ class Person:
 DANA = Person("dana", ("data_scientist", "ml_engineer"), ("ml-engineering", "demo"))
 ROSA = Person("rosa", ("approver",), ("clinical",))  # asks for an approval once, and may not give it herself
 RAVI = Person("ravi", ("approver",), ("risk",))
-CLARA = Person("clara", ("approver",), ("clinical",))
+CLARA = Person("clara", ("validator",), ("clinical",))  # independent model validation
 NOOR = Person("noor", ("approver",), ("risk",))
 OTTO = Person("otto", ("viewer",), ("sales",))  # of another group: sees none of it
 EVERYBODY = (DANA, ROSA, RAVI, CLARA, NOOR, OTTO)
-APPROVERS = (RAVI, CLARA, NOOR)  # three people from two groups, as risk tier High asks
+APPROVERS = (RAVI, CLARA, NOOR)  # three people from two groups, one of them validating, as risk tier High asks
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ ROLES: dict[str, tuple[str, ...]] = {
         "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read",
         "provenance:read", "compliance:read", "lineage:read",
     ),
+    "validator": (
+        "approval:*", "production:*", "policy:approve", "dashboard:use", "model:read", "model:download",
+        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
+        "compliance:read", "lineage:read",
+    ),
     "package search": ("package:search", "model:read"),
     "package download": ("package:download", "model:download"),
     "package upload": ("package:upload", "model:create", "model:update"),
@@ -37,6 +42,11 @@ EVERYBODY = ("self:*", "policy:read", "group:read")
 # What these roles see of groups that they are not in; administrators see and do everything there.
 ACROSS: dict[str, tuple[str, ...]] = {
     "approver": (
+        "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
+        "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
+        "lineage:read",
+    ),
+    "validator": (
         "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
         "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
         "lineage:read",
@@ -98,7 +108,16 @@ POST    VERSION/transitions#deprecate                       production:deprecate
 POST    VERSION/transitions#retire                          model:retire                 model    write    202
 GET     /api/v1/transition-requests                         model:read|provenance:read   request  list     200
 GET     /api/v1/transition-requests/{request_id}            model:read|provenance:read   request  read     200
-POST    /api/v1/transition-requests/{request_id}/approvals  approval:decide              request  write    409
+POST    /api/v1/transition-requests/{request_id}/approvals approval:decide|self:manage&approval:decide request write 409
+GET     /api/v1/transition-requests/{request_id}/overrides  model:read|provenance:read   request  read     200
+POST    /api/v1/transition-requests/{request_id}/overrides  approval:decide              request  write    409
+POST    /api/v1/transition-requests/{request_id}/overrides/{override_id}/confirm  approval:decide  request  write  404
+GET     /api/v1/overrides                                   model:read|provenance:read   request  list     200
+GET     /api/v1/approvals                                   approval:decide              request  list     200
+POST    /api/v1/approvals/batch                             approval:decide              -        -        200
+GET     /api/v1/delegations                                 self:read                    -        -        200
+POST    /api/v1/delegations                                 approval:decide              -        -        201
+DELETE  /api/v1/delegations/{delegation_id}                 self:manage                  -        token    200
 POST    /api/v1/transition-requests/{request_id}/withdraw   model:read|provenance:read   request  mine     409
 POST    /api/v1/transition-requests/{request_id}/retry      model:read|provenance:read   request  decider  409
 POST    /api/v1/evaluation-suites                           model:evaluate+dataset:read  model    write    201

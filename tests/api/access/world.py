@@ -9,13 +9,14 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.operations import evaluations, groups, history, people, policies, policy_trials
+from governance.operations import delegations, evaluations, groups, history, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
@@ -107,6 +108,7 @@ class World:
             groups.create_group(r.unit(), r.call(None), new)
         self.group = str(query(r, "select id from groups where name = 'owners'")[0][0])
         self.stranger = r.person("stranger", (), "others")
+        self.delegation = self._delegation()
         self.objects = {False: self._objects(public=False), True: self._objects(public=True)}
         made = policies.change(r.unit(), r.call(r.admin), "completeness", parameters={"minimum_description": 5})
         self.change = str(made.change_id)
@@ -142,6 +144,13 @@ class World:
                values (%s, %s, %s, 'high', 'It drifted.', 'open', %s, now())""",
             *(new_id(), model, draft, settled.id),
         )
+        query(
+            r,
+            """insert into overrides (id, request_id, policy, policy_version, evidence_digest, reason, proposed_by,
+               proposed_at, expires_at, envelope)
+               values (%s, %s, 'completeness', 1, '-', 'A reason.', %s, now(), now() + interval '1 day', '{}')""",
+            *(new_id(), parked.id, r.grace.id),
+        )
         asset = Asset(
             owners=frozenset({"owners", f"owners{GIVING}"}),
             allowed=frozenset({"readers", f"readers{GIVING}"}),
@@ -160,6 +169,12 @@ class World:
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
         thresholds = {"accuracy": {"min": 0.9}}
         return NewSuite(model, name, dataset, "binary_classification", "y", None, ["accuracy"], thresholds, 0.02, None)
+
+    def _delegation(self) -> str:
+        """Of Grace's, to somebody else: for everybody but administrators it is not there."""
+        r = self.registry
+        new = delegations.NewDelegation(r.alan.name, r.at + timedelta(days=9))
+        return delegations.delegate(r.unit(), r.call(r.grace), new)
 
     # --- people -------------------------------------------------------------------------------------------
 
@@ -242,6 +257,22 @@ class World:
             "GET /api/v1/transition-requests": lambda: {
                 "params": {"modelId": o.model, "transition": "approve_staging"}
             },
+            "POST /api/v1/transition-requests/{request_id}/overrides": lambda: {"json": {
+                "policy": "completeness", "policyVersion": 1, "evidenceDigest": "sha256:" + "0" * 64,
+                "reason": "The licence is being cleared.",
+            }},
+            "POST /api/v1/transition-requests/{request_id}/overrides/{override_id}/confirm": lambda: {
+                "in_path": {"override_id": "00000000-0000-7000-8000-000000000001"}
+            },
+            "GET /api/v1/overrides": lambda: {"params": {"modelId": o.model}},
+            "GET /api/v1/approvals": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/approvals/batch": lambda: {"json": {
+                "decision": "approve", "items": [{"requestId": o.parked, "evidenceDigest": "sha256:" + "0" * 64}]
+            }},
+            "POST /api/v1/delegations": lambda: {
+                "json": {"delegate": self.stranger.name, "endsAt": (self.registry.at + timedelta(days=9)).isoformat()}
+            },
+            "DELETE /api/v1/delegations/{delegation_id}": lambda: {"in_path": {"delegation_id": self.delegation}},
             "GET /api/v1/findings": lambda: {"params": {"modelId": o.model}},
             "GET /api/v1/datasets": lambda: {"params": MANY},
             "GET /api/v1/groups": lambda: {"params": MANY},
@@ -338,6 +369,8 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
         "/api/v1/evaluation-suites": objects.suite,
         "/api/v1/datasets": objects.dataset,
         "/api/v1/findings": objects.model,
+        "/api/v1/overrides": objects.model,
+        "/api/v1/approvals": objects.parked,
         "/api/v1/groups": group,
         "/api/v1/audit": objects.model,
         "/api/v1/audit/search": objects.model,

@@ -36,6 +36,10 @@ def test_every_command_is_listed_and_has_help() -> None:
         "whoami",
         "token",
         "policy",
+        "inbox",
+        "approve",
+        "reject",
+        "request-changes",
     ]:
         assert command in listed
         assert CliRunner().invoke(application, [command, "--help"]).exit_code == 0

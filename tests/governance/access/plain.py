@@ -48,7 +48,7 @@ APPROVER = [
     "compliance:read",
     "lineage:read",
 ]
-ROLES = {**CATALOG_ROLES, "approver": APPROVER}
+ROLES = {**CATALOG_ROLES, "approver": APPROVER, "validator": APPROVER}
 
 PACKAGE_PERMISSIONS: dict[str, list[str]] = {
     "search": ["package:search", "model:read"],
@@ -61,10 +61,8 @@ READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "mode
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
 _NOWHERE_IN_PARTICULAR = ("dashboard:use", "policy:approve")
-_ACROSS = {
-    "approver": [one for one in APPROVER if one not in _NOWHERE_IN_PARTICULAR],
-    "auditor": CATALOG_ROLES["auditor"],
-}
+_DECIDING = [one for one in APPROVER if one not in _NOWHERE_IN_PARTICULAR]
+_ACROSS = {"approver": _DECIDING, "validator": _DECIDING, "auditor": CATALOG_ROLES["auditor"]}
 
 
 def matches(pattern: str, permission: str) -> bool:

@@ -86,8 +86,9 @@ def test_a_role_of_the_catalog_has_exactly_its_list(role: str) -> None:
     assert listed("Role", role) == CATALOG_ROLES[role]
 
 
-def test_the_approver_has_exactly_their_list() -> None:
-    assert listed("Role", "approver") == APPROVER
+@pytest.mark.parametrize("role", ["approver", "validator"])
+def test_whoever_decides_has_exactly_their_list(role: str) -> None:
+    assert listed("Role", role) == APPROVER
 
 
 @pytest.mark.parametrize("permission", PACKAGE_PERMISSIONS)
@@ -99,7 +100,7 @@ def test_the_lists_are_those_of_all_roles_and_no_others() -> None:
     named = [policy["principal"]["entity"] for policy in policies() if "entity" in policy["principal"]]
     found = {(entity["type"], entity["id"]) for entity in named}
     assert found == {("Role", role) for role in Role} | {("PackagePermission", one) for one in PackagePermission}
-    assert {role.value for role in Role} == {*CATALOG_ROLES, "approver"}
+    assert {role.value for role in Role} == {*CATALOG_ROLES, "approver", "validator"}
 
 
 def test_a_group_gives_nothing_that_decides_or_administers() -> None:
