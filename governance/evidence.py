@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from governance.canonical import difference, digest_of, rendered
+from governance.circumstances import Circumstances
 from governance.duties import Involvement
 from governance.lifecycle import TransitionName
 
@@ -79,6 +80,7 @@ class Case:
     `approved_subject` is the subject frozen in the approval that this transition carries out (deploying after
     an approval), None where there is none; `current_approved_subject` is the same subject as it stands now.
     `waived`: the soft policies (name, version) that two people overrode for this request.
+    `around`: what binds a transition beside the evidence, and may change without voiding an approval.
     """
 
     transition: TransitionName
@@ -92,6 +94,7 @@ class Case:
     approved_subject: Json | None = None
     current_approved_subject: Json | None = None
     waived: frozenset[tuple[str, int]] = frozenset()
+    around: Circumstances = Circumstances()
 
     @property
     def risk_tier(self) -> str:
@@ -111,6 +114,7 @@ class Case:
             "approvedSubject": self.approved_subject,
             "currentApprovedSubject": self.current_approved_subject,
             "waived": [list(one) for one in sorted(self.waived)],
+            "around": self.around.to_json(),
         }
 
     @classmethod
@@ -127,6 +131,7 @@ class Case:
             approved_subject=value["approvedSubject"],
             current_approved_subject=value["currentApprovedSubject"],
             waived=frozenset((name, version) for name, version in value["waived"]),
+            around=Circumstances.from_json(value.get("around")),
         )
 
 

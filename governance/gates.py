@@ -13,7 +13,7 @@ from governance.verdicts import Unknown, Verdict
 
 @dataclass(frozen=True)
 class GateResult:
-    """The verdict of one policy version."""
+    """The verdict of one policy version. about_people: undecided, it waits for decisions of people or for a time."""
 
     policy: str
     title: str
@@ -36,7 +36,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Decision:
-    """`allowed`: settle; `denied`: settle as refused; `waiting`: only people's decisions are missing."""
+    """`allowed`: settle; `denied`: settle as refused; `waiting`: only people's decisions, or a time, have to come."""
 
     outcome: Literal["allowed", "denied", "waiting"]
     reasons: tuple[str, ...]
@@ -50,9 +50,9 @@ def applicable(policies: Iterable[ActivePolicy], subject: Mapping[str, Any]) -> 
 def evaluate(active: ActivePolicy, case: Case) -> GateResult:
     """Judge one policy. An exception in a rule is `Unknown`: somebody could not judge, so nobody passes.
 
-    Such a result is not about people, whatever the policy: no decision of a person would repair it.
+    Such a result is not about people, whatever the policy: no decision of a person, and no waiting, would repair it.
     """
-    policy, about_people = active.policy, active.policy.about_people
+    policy, about_people = active.policy, active.policy.about_people or active.policy.may_wait
     try:
         verdict = policy.judge(case)
     except Exception as error:  # any fault of a rule must block, whatever it is
@@ -91,6 +91,11 @@ def changes_requested(results: Sequence[GateResult]) -> bool:
     """Is the one thing that blocks that people ask for changes, and nobody rejects it outright?"""
     failed = [result for result in results if result.verdict.outcome != "passed"]
     return bool(failed) and all(result.verdict.facts.get("changesRequested") is True for result in failed)
+
+
+def expired(results: Sequence[GateResult]) -> bool:
+    """Did people not decide in time? Then the refusal is called that, whatever else was wrong."""
+    return any(r.verdict.outcome == "failed" and r.verdict.facts.get("expired") is True for r in results)
 
 
 def _reasons(results: Sequence[GateResult]) -> tuple[str, ...]:

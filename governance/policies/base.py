@@ -28,6 +28,7 @@ class Policy(ABC):
     enforcement: ClassVar[Enforcement] = "hard"
     transitions: ClassVar[frozenset[TransitionName]]
     about_people: ClassVar[bool] = False  # judges decisions, so that an undecided verdict means "wait"
+    may_wait: ClassVar[bool] = False  # judges a time that will come, so that an undecided verdict means "wait"
 
     @abstractmethod
     def judge(self, case: Case) -> Verdict:
