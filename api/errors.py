@@ -32,6 +32,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.RequestClosed, 409, "REQUEST_CLOSED"),
     (domain.VersionFrozen, 409, "VERSION_FROZEN"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
+    (domain.BreakGlassRefused, 409, "BREAK_GLASS_REFUSED"),
     (domain.Conflict, 409, "CONFLICT"),
     (domain.RevisionMismatch, 412, "REVISION_MISMATCH"),
     (domain.RevisionRequired, 428, "REVISION_REQUIRED"),

@@ -15,6 +15,7 @@ GovernanceError
 │   ├── RequestOpen           another request moves this version already
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
+│   ├── BreakGlassRefused     break-glass for something else than taking a version out of production
 │   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -88,6 +89,9 @@ class VersionFrozen(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...
+
+
+class BreakGlassRefused(Conflict): ...
 
 
 class RevisionMismatch(GovernanceError): ...

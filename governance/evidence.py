@@ -94,7 +94,7 @@ class Case:
     approved_subject: Json | None = None
     current_approved_subject: Json | None = None
     waived: frozenset[tuple[str, int]] = frozenset()
-    around: Circumstances = Circumstances()
+    around: Circumstances = field(default_factory=Circumstances)
 
     @property
     def risk_tier(self) -> str:

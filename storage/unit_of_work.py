@@ -15,10 +15,13 @@ from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.evaluations import EvaluationRepository
+from storage.repositories.events import EventRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
-from storage.repositories.governing import DeploymentRepository, FindingRepository, PolicyRepository
+from storage.repositories.findings import FindingRepository
+from storage.repositories.governing import DeploymentRepository, PolicyRepository
 from storage.repositories.groups import GroupRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
@@ -38,6 +41,10 @@ class SqlUnitOfWork:
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
+    freezes: ports.Freezes
+    reviews: ports.Reviews
+    notices: ports.Notices
+    events: ports.Events
     people: ports.People
     groups: ports.Groups
     access: ports.AccessRules
@@ -68,6 +75,10 @@ class SqlUnitOfWork:
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
+        self.freezes = FreezeRepository(connection)
+        self.reviews = ReviewRepository(connection)
+        self.notices = NoticeRepository(connection)
+        self.events = EventRepository(connection)
         self.people = PeopleRepository(connection)
         self.groups = GroupRepository(connection)
         self.access = AccessRepository(connection)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from governance.errors import InvalidInput
 from governance.evidence import Case
@@ -61,6 +61,14 @@ class ActivePolicy:
             "enforcement": self.policy.enforcement,
             "parameters": self.policy.parameters(),
         }
+
+
+P = TypeVar("P", bound=Policy)
+
+
+def in_force(active: Iterable[ActivePolicy], kind: type[P]) -> P:
+    """The policy of this kind with the parameters that are in force, for what has to be planned by them."""
+    return next((one.policy for one in active if isinstance(one.policy, kind)), None) or kind()
 
 
 def build_policy(policy: type[Policy], parameters: Mapping[str, Any]) -> Policy:

@@ -22,7 +22,7 @@ def _days(number: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class DecidedInTime(Policy):
-    """Days since the request was opened, by risk tier. The first two only tell people (`governance.operations.tending`);
+    """Days since the opening, by risk tier. The first two only tell people (`governance.operations.tending`);
     after the third the request is refused as expired, by whoever looks first: its flow, or the tending.
     """
 
@@ -49,7 +49,7 @@ class DecidedInTime(Policy):
         told = in_words(deadline, case.around.time_zone)
         facts = {"deadline": rendered(deadline)}
         if case.as_of >= deadline:
-            return Failed((f"Nobody decided until {told}; it has to be asked for again.",), {**facts, "expired": True})
+            return Failed((f"It was not decided by {told}; it has to be asked for again.",), {**facts, "expired": True})
         return Passed(f"There is time until {told}.", facts)
 
     @classmethod

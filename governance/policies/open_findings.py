@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from governance.circumstances import BlockingFinding, Circumstances
 from governance.evidence import Case
+from governance.findings import BLOCKABLE
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.samples import NOON, sample_case
@@ -19,14 +20,7 @@ class NoOpenFindings(Policy):
 
     name: ClassVar[str] = "no-open-findings"
     title: ClassVar[str] = "Is there an open finding?"
-    transitions: ClassVar = frozenset(
-        {
-            TransitionName.APPROVE_STAGING,
-            TransitionName.DEPLOY_STAGING,
-            TransitionName.APPROVE_PRODUCTION,
-            TransitionName.PROMOTE_PRODUCTION,
-        }
-    )
+    transitions: ClassVar = BLOCKABLE
 
     def judge(self, case: Case) -> Verdict:
         open_ones = case.around.findings

@@ -1,4 +1,4 @@
-"""Policies in force, traffic, findings."""
+"""Policies in force, and traffic."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from governance.deployments import TrafficPlan
-from governance.models import ModelVersion
 from governance.policies import BY_NAME, POLICIES, ActivePolicy, build_policy
-from storage.tables import deployments, findings, policies
+from storage.tables import deployments, policies
 
 # Statements of every settlement, built once.
 _ACTIVE = select(policies.c.name, policies.c.version, policies.c.parameters).where(policies.c.active)
@@ -105,24 +104,3 @@ class DeploymentRepository:
                     since=at,
                 )
             )
-
-
-class FindingRepository:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def open(
-        self, finding_id: str, version: ModelVersion, severity: str, title: str, request_id: str, at: datetime
-    ) -> None:
-        self._connection.execute(
-            insert(findings).values(
-                id=finding_id,
-                model_id=version.model_id,
-                version_id=version.id,
-                severity=severity,
-                title=title,
-                status="open",
-                request_id=request_id,
-                created_at=at,
-            )
-        )

@@ -2,6 +2,7 @@
 
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
+from storage.tables.deadlines import events, freeze_windows, request_notices, reviews
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, policies, requests
@@ -18,8 +19,10 @@ __all__ = [
     "datasets",
     "deployments",
     "evaluations",
+    "events",
     "external_identities",
     "findings",
+    "freeze_windows",
     "group_members",
     "groups",
     "idempotency_keys",
@@ -27,7 +30,9 @@ __all__ = [
     "metadata",
     "models",
     "policies",
+    "request_notices",
     "requests",
+    "reviews",
     "sign_in_limits",
     "suites",
     "tokens",
