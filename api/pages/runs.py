@@ -9,13 +9,15 @@ from fastapi import APIRouter, Query, Request
 from psycopg_pool import AsyncConnectionPool
 from starlette.responses import HTMLResponse, Response
 
-from api.deps import Caller, PoolDep, permits
+from api.deps import Caller, PlatformDep, PoolDep, permits
 from api.pages.page_route import PageRoute
-from api.pages.rendering import page
+from api.pages.rendering import page, problem
 from api.pages.story import story_of
 from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.access.reach import reach_of
+from storage import request_links
+from storage.composition import now
 from storage.queries import requests
 from storage.queries.pages import PageRequest
 from storage.queries.run_page import run_page
@@ -48,6 +50,17 @@ async def _waiting(pool: AsyncConnectionPool, caller: Principal) -> list[dict[st
 
 
 @router.get("/runs/{request_id}", dependencies=permits("model:read", "provenance:read"), response_class=HTMLResponse)
-async def run(request_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
-    """The story of one request: what is asked, what the gates say, from what evidence, and what came of it."""
+async def run(request_id: str, request: Request, caller: Caller, platform: PlatformDep, pool: PoolDep) -> Response:
+    """The story of one request: what is asked, what the gates say, from what evidence, and what came of it.
+
+    With a signature, the address is a link that somebody was sent: one that was tampered with, or is too old, leads
+    nowhere, so that nobody takes a forged address for ours.
+    """
+    if not {"signature", "expires"}.isdisjoint(request.query_params):
+        try:
+            request_links.verify(request.url.path, request.url.query, key=platform.link_key, at=now())
+        except request_links.LinkExpired:
+            return problem(request, 410, "This link has expired. Ask for a new one, or find the request in your list.")
+        except request_links.LinkRefused:
+            return problem(request, 400, "This link was not made by this platform, or was changed on its way.")
     return page(request, "run.html", story=story_of(await run_page(pool, caller, request_id)))

@@ -65,7 +65,8 @@ def headline(request: TransitionRequest, evidence: Evidence, settlement: Settlem
     subject = evidence.subject
     what = f"{request.transition.value.replace('_', ' ')}: {subject['model']['name']} {subject['version']['version']}"
     if settlement is None:
-        return f"{what} – waiting for people"
+        waits = "people" if TRANSITIONS[request.transition].needs_approval else "its time"
+        return f"{what} – waiting for {waits}"
     return f"{what} – {settlement.outcome.get('name', settlement.status.value)}"
 
 
@@ -104,7 +105,8 @@ def decision_page(
     if request.reason:
         parts.insert(2, f"> {_plain(request.reason)}")
     if settlement is None:
-        parts.append(_how_to_decide(request, evidence, api_url))
+        if TRANSITIONS[request.transition].needs_approval:
+            parts.append(_how_to_decide(request, evidence, api_url))
     elif settlement.status is RequestStatus.DENIED:
         reasons = "\n".join(f"- {_plain(str(reason))}" for reason in settlement.outcome.get("reasons", []))
         parts.insert(2, f"## Refused\n\n{reasons}")

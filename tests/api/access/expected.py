@@ -22,7 +22,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "auditor": ("provenance:read", "audit:read", "compliance:read", "lineage:read"),
     "viewer": ("*:read",),
     "approver": (
-        "approval:*", "production:*", "dashboard:use", "model:read", "model:download", "model:evaluate",
+        "approval:*", "production:*", "finding:*", "freeze:read", "dashboard:use", "model:read", "model:download", "model:evaluate",
         "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
         "compliance:read", "lineage:read",
     ),
@@ -37,7 +37,7 @@ EVERYBODY = ("self:*", "policy:read", "group:read")
 # What these roles see of groups that they are not in; administrators see and do everything there.
 ACROSS: dict[str, tuple[str, ...]] = {
     "approver": (
-        "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
+        "approval:*", "production:*", "finding:*", "model:read", "model:download", "model:evaluate", "model:request",
         "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
         "lineage:read",
     ),
@@ -111,6 +111,18 @@ POST    /api/v1/datasets                                    dataset:create      
 GET     /api/v1/datasets                                    dataset:read                 dataset  list     200
 GET     /api/v1/datasets/{dataset_id}                       dataset:read                 dataset  read     200
 GET     /api/v1/findings                                    model:read|provenance:read   request  list     200
+POST    /api/v1/findings                                    finding:create               model    write    201
+GET     /api/v1/findings/{finding_id}                       model:read|provenance:read   request  read     200
+PATCH   /api/v1/findings/{finding_id}                       finding:update               request  write    200
+POST    /api/v1/findings/{finding_id}/close                 finding:update               request  write    200
+GET     /api/v1/freezes                                     freeze:read                  -        -        200
+POST    /api/v1/freezes                                     freeze:create                -        -        201
+DELETE  /api/v1/freezes/{freeze_id}                         freeze:delete                -        -        200
+POST    VERSION/reviews                                     approval:decide              model    write    409
+GET     /api/v1/reviews                                     model:read|provenance:read   request  list     200
+GET     /api/v1/events                                      model:read|provenance:read   request  list     200
+GET     /api/v1/transition-requests/{request_id}/link       model:read|provenance:read   request  read     200
+PUT     /api/v1/users/me/time-zone                          self:manage                  -        -        200
 GET     /api/v1/policies                                    policy:read                  -        -        200
 PUT     /api/v1/policies/{name}                             policy:update                -        -        400
 GET     /api/v1/auth/me                                     self:read                    -        -        200

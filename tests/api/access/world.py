@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from governance.access.principal import Principal
 from governance.access.roles import Role
 from governance.operations import evaluations, groups, people
 from governance.operations.evaluations import NewSuite
+from governance.operations.freezes import NewFreeze, declare_freeze
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
 from tests.api.served import ServedApi
@@ -54,6 +56,7 @@ class Objects:
     evaluation: str
     parked: str
     settled: str
+    finding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +129,18 @@ class World:
         draft = r.version(model, "2.0.0", weights=None)
         artifact = r.attach(model, "2.0.0", b"weights")
         evaluation = str(query(r, "select id from evaluations where suite_id = %s", suite)[0][0])
+        finding = new_id()
         query(
             r,
             """insert into findings (id, model_id, version_id, severity, title, status, request_id, created_at)
                values (%s, %s, %s, 'high', 'It drifted.', 'open', %s, now())""",
-            *(new_id(), model, draft, settled.id),
+            *(finding, model, draft, settled.id),
+        )
+        query(
+            r,
+            """insert into reviews (id, model_id, version_id, request_id, status, due_at, created_at)
+               select %s, model_id, version_id, id, 'open', now(), now() from transition_requests where id = %s""",
+            *(new_id(), settled.id),
         )
         asset = Asset(
             owners=frozenset({"owners", f"owners{GIVING}"}),
@@ -138,7 +148,7 @@ class World:
             restricted=frozenset({"closed"}),
             public=public,
         )
-        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id)
+        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, finding)
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -185,6 +195,7 @@ class World:
         for name, value in {"model_id": objects.model, "version": "2.0.0", "artifact_id": objects.artifact,
                             "suite_id": objects.suite, "dataset_id": objects.dataset, "group_id": self.group,
                             "evaluation_id": objects.evaluation, "request_id": objects.parked,
+                            "finding_id": objects.finding, "freeze_id": new_id(),
                             "user_id": self.stranger.id, **made.pop("in_path", {})}.items():  # fmt: skip
             filled = filled.replace("{" + name + "}", value)
         assert not re.search(r"[{}]", filled), filled
@@ -226,6 +237,25 @@ class World:
                 "params": {"modelId": o.model, "transition": "approve_staging"}
             },
             "GET /api/v1/findings": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/findings": lambda: {
+                "json": {"modelId": o.model, "version": "2.0.0", "severity": "low", "title": f"The {number}th."}
+            },
+            "PATCH /api/v1/findings/{finding_id}": lambda: {"json": {"title": f"The {number}th."}},
+            "POST /api/v1/findings/{finding_id}/close": lambda: {
+                "json": {"resolutionKind": "fixed", "resolution": "It was a loose cable."},
+                "in_path": {"finding_id": self._finding(o)} if goes_through else {},
+            },
+            "POST /api/v1/freezes": lambda: {"json": {
+                "name": "year end", "reason": "The books are closed.", "groups": ["closed"],
+                "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z",
+            }},
+            "DELETE /api/v1/freezes/{freeze_id}": lambda: {"in_path": {"freeze_id": self._freeze()}},
+            "POST /api/v1/models/{model_id}/versions/{version}/reviews": lambda: {
+                "json": {"comment": "Everything is as it was."}
+            },
+            "GET /api/v1/reviews": lambda: {"params": {"modelId": o.model}},
+            "GET /api/v1/events": lambda: {"params": {"modelId": o.model}},
+            "PUT /api/v1/users/me/time-zone": lambda: {"json": {"timeZone": "Europe/Berlin"}},
             "GET /api/v1/datasets": lambda: {"params": MANY},
             "GET /api/v1/groups": lambda: {"params": MANY},
             "POST /api/v1/evaluations/run": lambda: {
@@ -279,6 +309,21 @@ class World:
     def _token(self, user_id: str) -> str:
         return self.registry.token(user_id)[1]
 
+    def _finding(self, objects: Objects) -> str:
+        found = new_id()
+        query(
+            self.registry,
+            """insert into findings (id, model_id, version_id, severity, title, status, created_at)
+               select %s, model_id, version_id, 'low', 'It drifted.', 'open', now() from findings where id = %s""",
+            *(found, objects.finding),
+        )
+        return found
+
+    def _freeze(self) -> str:
+        r, day = self.registry, timedelta(days=1)
+        new = NewFreeze("over soon", "A test.", r.at + day, r.at + 2 * day, groups=["closed"])
+        return declare_freeze(r.unit(), r.call(r.admin), new)
+
     def _gone(self, goes_through: bool) -> dict[str, Any]:
         return {"in_path": {"user_id": self.newcomer().id}} if goes_through else {}
 
@@ -296,5 +341,7 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
         "/api/v1/evaluation-suites": objects.suite,
         "/api/v1/datasets": objects.dataset,
         "/api/v1/findings": objects.model,
+        "/api/v1/reviews": objects.model,
+        "/api/v1/events": objects.model,
         "/api/v1/groups": group,
     }[row.route]
