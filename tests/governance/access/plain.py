@@ -34,6 +34,8 @@ CATALOG_ROLES: dict[str, list[str]] = {
 APPROVER = [
     "approval:*",
     "production:*",
+    "finding:*",
+    "freeze:read",
     "dashboard:use",
     "model:read",
     "model:download",
@@ -59,7 +61,7 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_ACROSS = {"approver": [one for one in APPROVER if one != "dashboard:use"], "auditor": CATALOG_ROLES["auditor"]}
+_ACROSS = {"approver": [one for one in APPROVER if one not in ("dashboard:use", "freeze:read")], "auditor": CATALOG_ROLES["auditor"]}
 
 
 def matches(pattern: str, permission: str) -> bool:
