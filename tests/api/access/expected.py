@@ -22,9 +22,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "auditor": ("provenance:read", "audit:read", "compliance:read", "lineage:read"),
     "viewer": ("*:read",),
     "approver": (
-        "approval:*", "production:*", "finding:*", "freeze:read", "dashboard:use", "model:read", "model:download", "model:evaluate",
-        "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
-        "compliance:read", "lineage:read",
+        "approval:*", "production:*", "finding:*", "freeze:read", "dashboard:use", "model:read", "model:download",
+        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read",
+        "provenance:read", "compliance:read", "lineage:read",
     ),
     "package search": ("package:search", "model:read"),
     "package download": ("package:download", "model:download"),

@@ -61,7 +61,10 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_ACROSS = {"approver": [one for one in APPROVER if one not in ("dashboard:use", "freeze:read")], "auditor": CATALOG_ROLES["auditor"]}
+_ACROSS = {
+    "approver": [one for one in APPROVER if one not in ("dashboard:use", "freeze:read")],
+    "auditor": CATALOG_ROLES["auditor"],
+}
 
 
 def matches(pattern: str, permission: str) -> bool:

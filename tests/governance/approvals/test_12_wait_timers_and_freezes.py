@@ -175,7 +175,7 @@ def test_a_window_every_week(window: FreezeWindow, at: str, until: str | None) -
     start=st.times(),
     end=st.times(),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
-    at=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+    at=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 def test_what_is_in_force_ends_later_and_is_over_then(
     days: frozenset[int], start: time, end: time, zone: str, at: datetime
@@ -207,7 +207,7 @@ def test_bounds_of_a_weekly_window() -> None:
         {"starts_at": moment("2027-01-01T00:00")},
         {"starts_at": moment("2027-01-02T00:00"), "ends_at": moment("2027-01-01T00:00")},
         {"starts_at": moment("2025-01-01T00:00"), "ends_at": moment("2025-01-02T00:00")},
-        {"starts_at": datetime(2027, 1, 1), "ends_at": datetime(2027, 1, 2)},
+        {"starts_at": datetime(2027, 1, 1), "ends_at": datetime(2027, 1, 2)},  # noqa: DTZ001
         {"weekly": Weekly(frozenset({0}), time(0), time(1), "Berlin")},
         {"weekly": Weekly(frozenset(), time(0), time(1), "UTC")},
         {"weekly": Weekly(frozenset({7}), time(0), time(1), "UTC")},

@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from governance.errors import Conflict, ConflictOfInterest, Forbidden, InvalidInput
+from governance.gates import evaluate_all
 from governance.operations.findings import close_finding
 from governance.operations.reviewing import record_review
+from governance.operations.settling import case_of
 from governance.operations.tending import Tended
-from governance.requests import RequestStatus
+from governance.requests import RequestStatus, TransitionRequest
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.approvals.clock import approved_by, pass_time, told
 from tests.governance.operations.situations import (
     at_once,
     bring,
     events,
+    evidence_of,
     in_production,
     model_with_version,
     parked,
@@ -115,10 +118,17 @@ def test_an_overdue_approval_is_not_carried_out(registry_under_test: RegistryUnd
     model = model_with_version(r)
     bring(r, model, "1.0.0", "approve_production")
     r.later(days=365)
-    refused = r.settle(r.open(model, "1.0.0", "promote_production"))
-    assert refused.status is RequestStatus.DENIED
+    request = r.open(model, "1.0.0", "promote_production")
+    assert "approval had to be reviewed" in str(judged(r, request))
     record_review(r.unit(), r.call(r.grace), model, "1.0.0", LOOKED)
-    step(r, model, "1.0.0", "promote_production")
+    assert "approval had to be reviewed" not in str(judged(r, request))
+
+
+def judged(r: RegistryUnderTest, request: TransitionRequest) -> list[str]:
+    """What blocks it now. (After a year the evaluation is too old as well.)"""
+    with r.unit() as uow:
+        results = evaluate_all(uow.policies.active(), case_of(uow, r.call(None), request, evidence_of(r, request)))
+    return [reason for one in results if one.verdict.outcome != "passed" for reason in one.verdict.reasons]
 
 
 def test_what_leaves_production_needs_no_review(registry_under_test: RegistryUnderTest) -> None:

@@ -13,8 +13,10 @@ from tests.governance.operations.situations import bring, evidence_of, model_wit
 def restarted(r: RegistryUnderTest, launcher: RememberingLauncher) -> None:
     """Every connection is closed and everything is built again from the settings, as after a reboot."""
     r.platform.close()
-    r.platform = Platform(r.settings)
-    r.platform.__dict__["launcher"] = launcher
+    built = r.platform.__dict__
+    for name in [name for name in built if name not in ("settings", "pool_size")]:
+        del built[name]
+    built["launcher"] = launcher
 
 
 def test_a_parked_request_survives_a_restart(registry_under_test: RegistryUnderTest) -> None:
