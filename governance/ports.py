@@ -182,9 +182,7 @@ class Freezes(Protocol):
 
 
 class Reviews(Protocol):
-    def plan(
-        self, review_id: str, version: ModelVersion, request_id: str, due_at: datetime, at: datetime
-    ) -> None:
+    def plan(self, review_id: str, version: ModelVersion, request_id: str, due_at: datetime, at: datetime) -> None:
         """From now on this is the version's next review; an open one that was planned before is superseded."""
 
     def open_of(self, version_id: str) -> Review | None:

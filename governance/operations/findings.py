@@ -143,9 +143,7 @@ def change_finding(uow: UnitOfWork, call: Call, finding_id: str, wanted: Finding
         if after == before:
             return
         uow.findings.change(after)
-        uow.audit(
-            call.event("finding:changed", "finding", finding_id, before=before.to_json(), after=after.to_json())
-        )
+        uow.audit(call.event("finding:changed", "finding", finding_id, before=before.to_json(), after=after.to_json()))
         call.tell(uow, events.FINDING_CHANGED, ("finding", finding_id), before.model_id, **after.to_json())
         uow.commit()
 

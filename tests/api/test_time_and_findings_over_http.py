@@ -130,7 +130,8 @@ def test_a_weekly_freeze(api: ServedApi) -> None:
     body = {"name": "weekends", "reason": "Nobody is there.", "weekly": rhythm, "groups": ["weekly-desk"]}
     made = data(api.admin.post("/api/v1/freezes", json=body), 201)
     assert made["weekly"] == {**rhythm, "days": [4, 5]}
-    for wrong in ({"from": "25:00"}, {"days": []}, {"days": ["someday"]}, {"timeZone": "Berlin"}):
+    bad: list[dict[str, object]] = [{"from": "25:00"}, {"days": []}, {"days": ["someday"]}, {"timeZone": "Berlin"}]
+    for wrong in bad:
         changed = {**body, "weekly": {**rhythm, **wrong}}
         refusal(api.admin.post("/api/v1/freezes", json=changed), 400, "INVALID_INPUT")
 

@@ -33,7 +33,7 @@ def findings(r: RegistryUnderTest, model: str) -> list[tuple[str, str, str | Non
            left join users u on u.id = f.owner_id where f.model_id = %s order by f.id""",
         model,
     )
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [(kind, severity, owner, due, blocks) for kind, severity, owner, due, blocks in rows]
 
 
 @pytest.mark.parametrize("transition", [*WAY, "request_changes", "retire"])
