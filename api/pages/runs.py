@@ -16,6 +16,7 @@ from api.pages.story import story_of
 from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.access.reach import reach_of
+from governance.lifecycle import TRANSITIONS
 from storage import request_links
 from storage.composition import now
 from storage.queries import requests
@@ -46,7 +47,11 @@ async def _waiting(pool: AsyncConnectionPool, caller: Principal) -> list[dict[st
     if not decide(caller, "dashboard:use").allowed:
         return None
     found = await requests.requests(pool, caller, PageRequest(size=_PAGE), status="awaiting_approval")
-    return [item for item in json.loads(found.items) if item["flowRunId"]]
+    return [
+        item
+        for item in json.loads(found.items)
+        if item["flowRunId"] and TRANSITIONS[item["transition"]].needs_approval  # others wait for a time
+    ]
 
 
 @router.get("/runs/{request_id}", dependencies=permits("model:read", "provenance:read"), response_class=HTMLResponse)

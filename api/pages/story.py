@@ -31,12 +31,19 @@ def story_of(found: RunPage) -> dict[str, Any]:
     subject, measured = evidence.get("subject") or {}, evidence.get("measured") or {}
     outcome = request["outcome"] or {}
     label, tone = _STATES[request["status"]]
-    if request["status"] == "awaiting_approval" and not TRANSITIONS[request["transition"]].needs_approval:
+    parked = request["status"] == "awaiting_approval"
+    asks_people = parked and TRANSITIONS[request["transition"]].needs_approval
+    if parked and not asks_people:
         label = "Waiting for its time"
     return {
         "request": request,
         "model": around["model"],
-        "state": {"label": label, "tone": tone, "undecided": request["status"] in _undecided()},
+        "state": {
+            "label": label,
+            "tone": tone,
+            "undecided": request["status"] in _undecided(),
+            "asks_people": asks_people,
+        },
         "sentence": _sentence(request, outcome),
         "refusals": [str(reason) for reason in outcome.get("reasons", [])],
         "facts": _facts(request, around, subject),

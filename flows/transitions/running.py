@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
@@ -74,7 +75,9 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
         if status not in (RequestStatus.WITHDRAWN, RequestStatus.DENIED) and decision.outcome == "waiting":
             if TRANSITIONS[request.transition].needs_approval:
                 await suspend_with_form(request, evidence, parts.settings.api_url)  # ends this process
-            await asuspend_flow_run()  # nobody is asked: a time has to come, and the reconciler wakes it then
+            # Nobody is asked: a time has to come, and the reconciler wakes it then. Each time under another key, since
+            # Prefect passes over a pause that it has seen before.
+            await asuspend_flow_run(key=str(uuid4()))
     evaluations: list[Evaluation] = []
     if request.transition is TransitionName.EVALUATE and all(r.verdict.outcome == "passed" for r in results):
         evaluations = await _evaluate(request, evidence)
