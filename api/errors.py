@@ -36,6 +36,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.HardGate, 409, "HARD_GATE"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.ChainBroken, 409, "PROV_004"),
+    (domain.BreakGlassRefused, 409, "BREAK_GLASS_REFUSED"),
     (domain.Conflict, 409, "CONFLICT"),
     (domain.RevisionMismatch, 412, "REVISION_MISMATCH"),
     (domain.RevisionRequired, 428, "REVISION_REQUIRED"),

@@ -22,6 +22,7 @@ GovernanceError
 │   ├── PolicyRequired        without this policy something could move unjudged
 │   ├── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 │   ├── HardGate              an override was asked of a gate that nobody overrides
+│   ├── BreakGlassRefused     break-glass for something else than taking a version out of production
 │   └── ChainBroken           the audit log is not the one that was signed
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -125,6 +126,9 @@ class ApprovalInvalidated(Conflict): ...
 
 
 class ChainBroken(Conflict): ...
+
+
+class BreakGlassRefused(Conflict): ...
 
 
 class RevisionMismatch(GovernanceError): ...

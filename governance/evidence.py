@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from governance.canonical import difference, digest_of, rendered
+from governance.circumstances import Circumstances
 from governance.duties import Involvement
 from governance.lifecycle import TransitionName
 
@@ -97,6 +98,7 @@ class Case:
     an approval), None where there is none; `current_approved_subject` is the same subject as it stands now.
     `approved_decisions`: the decisions behind that approval, with their people's roles and groups of now.
     `waived`: the soft policies (name, version) that two people overrode for this request.
+    `around`: what binds a transition beside the evidence, and may change without voiding an approval.
     """
 
     transition: TransitionName
@@ -111,6 +113,7 @@ class Case:
     current_approved_subject: Json | None = None
     waived: frozenset[tuple[str, int]] = frozenset()
     approved_decisions: tuple[Approval, ...] = ()
+    around: Circumstances = field(default_factory=Circumstances)
 
     @property
     def risk_tier(self) -> str:
@@ -131,6 +134,7 @@ class Case:
             "currentApprovedSubject": self.current_approved_subject,
             "waived": [list(one) for one in sorted(self.waived)],
             "approvedDecisions": [_approval_json(approval) for approval in self.approved_decisions],
+            "around": self.around.to_json(),
         }
 
     @classmethod
@@ -148,6 +152,7 @@ class Case:
             current_approved_subject=value["currentApprovedSubject"],
             waived=frozenset((name, version) for name, version in value["waived"]),
             approved_decisions=tuple(_approval(item) for item in value.get("approvedDecisions", ())),
+            around=Circumstances.from_json(value.get("around")),
         )
 
 

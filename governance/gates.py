@@ -13,7 +13,7 @@ from governance.verdicts import Unknown, Verdict
 
 @dataclass(frozen=True)
 class GateResult:
-    """The verdict of one policy version."""
+    """The verdict of one policy version. about_people: undecided, it waits for decisions of people or for a time."""
 
     policy: str
     title: str
@@ -36,9 +36,9 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Decision:
-    """`allowed`: settle; `denied`: settle as refused; `waiting`: what blocks is only what people can still decide.
+    """`allowed`: settle; `denied`: settle as refused; `waiting`: only people's decisions, or a time, have to come.
 
-    That is a quorum that is not complete, and a soft gate, which two people may override.
+    That is a quorum that is not complete, a soft gate, which two people may override, and a time that has to come.
     """
 
     outcome: Literal["allowed", "denied", "waiting"]
@@ -53,9 +53,9 @@ def applicable(policies: Iterable[ActivePolicy], subject: Mapping[str, Any]) -> 
 def evaluate(active: ActivePolicy, case: Case) -> GateResult:
     """Judge one policy. An exception in a rule is `Unknown`: somebody could not judge, so nobody passes.
 
-    Such a result is not about people, whatever the policy: no decision of a person would repair it.
+    Such a result is not about people, whatever the policy: no decision of a person, and no waiting, would repair it.
     """
-    policy, about_people = active.policy, active.policy.about_people
+    policy, about_people = active.policy, active.policy.about_people or active.policy.may_wait
     try:
         verdict = policy.judge(case)
     except Exception as error:  # any fault of a rule must block, whatever it is
@@ -106,6 +106,11 @@ def changes_requested(results: Sequence[GateResult]) -> bool:
     """Is the one thing that blocks that people ask for changes, and nobody rejects it outright?"""
     failed = [result for result in results if _blocks(result, ()) and not _people_may_lift(result)]
     return bool(failed) and all(result.verdict.facts.get("changesRequested") is True for result in failed)
+
+
+def expired(results: Sequence[GateResult]) -> bool:
+    """Did people not decide in time? Then the refusal is called that, whatever else was wrong."""
+    return any(r.verdict.outcome == "failed" and r.verdict.facts.get("expired") is True for r in results)
 
 
 def _reasons(results: Sequence[GateResult]) -> tuple[str, ...]:

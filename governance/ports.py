@@ -11,12 +11,15 @@ from governance.access.principal import Principal
 from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
+from governance.circumstances import Circumstances
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
 from governance.external_identity import KnownIdentity
+from governance.findings import Finding
+from governance.freezes import FreezeWindow
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
 from governance.overrides import Override
@@ -24,6 +27,7 @@ from governance.people import Group, NewToken, User
 from governance.policies import ActivePolicy
 from governance.policy_changes import PolicyChange, PolicyState, PolicyVersion
 from governance.requests import TransitionRequest
+from governance.reviews import Review
 
 
 class Models(Protocol):
@@ -217,8 +221,96 @@ class Deployments(Protocol):
 
 class Findings(Protocol):
     def open(
-        self, finding_id: str, version: ModelVersion, severity: str, title: str, request_id: str, at: datetime
-    ) -> None: ...
+        self,
+        finding_id: str,
+        version: ModelVersion,
+        severity: str,
+        title: str,
+        request_id: str | None,
+        at: datetime,
+        *,
+        kind: str = "manual",
+        owner_id: str | None = None,
+        opened_by: str | None = None,
+        due_at: datetime | None = None,
+        blocks: Sequence[str] = (),
+        model_wide: bool = False,
+    ) -> None:
+        """Without `due_at` it is due as its severity says (`governance.findings.due`)."""
+
+    def get(self, finding_id: str) -> Finding:
+        """Raises NotFound."""
+
+    def lock(self, finding_id: str) -> Finding: ...
+    def change(self, finding: Finding) -> None:
+        """Owner, severity, title, due date, and what it blocks."""
+
+    def close(self, finding_id: str, by: str | None, resolution_kind: str, resolution: str, at: datetime) -> None: ...
+    def had_a_part(self, finding: Finding) -> frozenset[str]:
+        """The people who opened it, asked for what it came out of, or took part in making the version."""
+
+
+class Freezes(Protocol):
+    def hold(self) -> None:
+        """No window begins or is lifted until the end of this transaction; others may hold at the same time."""
+
+    def add(self, window: FreezeWindow, by: str, at: datetime) -> None: ...
+    def get(self, window_id: str) -> FreezeWindow:
+        """Raises NotFound, also for one that was lifted."""
+
+    def lift(self, window_id: str, by: str, at: datetime) -> None: ...
+
+
+class Reviews(Protocol):
+    def plan(self, review_id: str, version: ModelVersion, request_id: str, due_at: datetime, at: datetime) -> None:
+        """From now on this is the version's next review; an open one that was planned before is superseded."""
+
+    def open_of(self, version_id: str) -> Review | None:
+        """Locked."""
+
+    def complete(self, review_id: str, by: str, comment: str, at: datetime) -> None: ...
+    def to_look_at(self, at: datetime, limit: int, after: str | None) -> tuple[str, ...]:
+        """Ids of open ones that are due, in the order of ids."""
+
+    def lock(self, review_id: str) -> tuple[Review, bool] | None:
+        """With whether the version still is approved for production or in it; None when the review is not open."""
+
+    def overdue(self, review_id: str, finding_id: str) -> None: ...
+    def escalated(self, review_id: str, at: datetime) -> None: ...
+    def lapse(self, review_id: str) -> None: ...
+
+
+class Notices(Protocol):
+    """What people were told about a request, each kind once."""
+
+    def record(self, request_id: str, kind: str, data: Mapping[str, Any], at: datetime) -> bool:
+        """False when it was recorded before. Kinds: "reminded", "escalated", "expired", "ended" (its run was)."""
+
+    def unattended(
+        self, *, notice_before: datetime, expiry_before: datetime, limit: int, after: str | None
+    ) -> tuple[str, ...]:
+        """Ids of parked requests, in the order of ids: opened before the second moment, or before the first one and
+        not both reminded and escalated.
+        """
+
+    def not_ended(self, limit: int) -> tuple[str, ...]:
+        """Expired requests whose run was not told yet."""
+
+    def who_decides(self, request_id: str, groups: Sequence[str] | None) -> tuple[str, ...]:
+        """Names of active people who may decide and have not; of members of these groups, or of all with None."""
+
+
+class Events(Protocol):
+    def emit(
+        self,
+        event_id: str,
+        kind: str,
+        subject: tuple[str, str],
+        model_id: str,
+        data: Mapping[str, Any],
+        at: datetime,
+    ) -> None:
+        """kind: one of `governance.events`; subject: (what it is, its id)."""
 
 
 class People(Protocol):
@@ -241,6 +333,9 @@ class People(Protocol):
     def has_other_admin(self, user_id: str) -> bool: ...
     def set_access(self, user: User) -> None:
         """Everything but the groups."""
+
+    def set_time_zone(self, user_id: str, zone: str) -> str:
+        """The one before."""
 
     def delete(self, user_id: str, at: datetime) -> None: ...
     def add_token(self, token: NewToken, at: datetime) -> None: ...
@@ -333,6 +428,9 @@ class SubjectReader(Protocol):
     def group_lines(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Each group with those above it."""
 
+    def circumstances(self, request: TransitionRequest, subject: Mapping[str, Any], at: datetime) -> Circumstances:
+        """What binds the request beside its evidence, at that time. `subject`: of its evidence."""
+
 
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without `commit()` rolls everything back."""
@@ -348,6 +446,10 @@ class UnitOfWork(Protocol):
     policies: Policies
     deployments: Deployments
     findings: Findings
+    freezes: Freezes
+    reviews: Reviews
+    notices: Notices
+    events: Events
     people: People
     groups: Groups
     access: AccessRules

@@ -48,6 +48,7 @@ class TransitionRequest:
     outcome: Mapping[str, Any] | None
     created_at: datetime
     updated_at: datetime
+    break_glass: bool = False
 
     @classmethod
     def opened(
@@ -60,6 +61,7 @@ class TransitionRequest:
         requester_id: str,
         reason: str,
         at: datetime,
+        break_glass: bool = False,
     ) -> TransitionRequest:
         """A new one: nobody has judged it, no run works on it."""
         return cls(
@@ -77,6 +79,7 @@ class TransitionRequest:
             outcome=None,
             created_at=at,
             updated_at=at,
+            break_glass=break_glass,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,6 +112,11 @@ class Platform:
     @cached_property
     def download_key(self) -> bytes:
         return load_or_create_audit_key(self.settings.key_directory / "download.key")
+
+    @cached_property
+    def link_key(self) -> bytes:
+        """For links to pages, derived so that no signature of one kind is one of the other."""
+        return hmac.digest(self.download_key, b"gatehouse-request-link-1", "sha256")
 
     @cached_property
     def signer(self) -> Signer:

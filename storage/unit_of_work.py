@@ -16,11 +16,14 @@ from governance.errors import DependencyUnavailable, InvalidInput
 from governance.signed_decisions import Seals
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.evaluations import EvaluationRepository
+from storage.repositories.events import EventRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
 from storage.repositories.facts import FactReader
-from storage.repositories.governing import DeploymentRepository, FindingRepository
+from storage.repositories.findings import FindingRepository
+from storage.repositories.governing import DeploymentRepository
 from storage.repositories.groups import GroupRepository
 from storage.repositories.history import HistoryRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
@@ -44,6 +47,10 @@ class SqlUnitOfWork:
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
+    freezes: ports.Freezes
+    reviews: ports.Reviews
+    notices: ports.Notices
+    events: ports.Events
     people: ports.People
     groups: ports.Groups
     access: ports.AccessRules
@@ -78,6 +85,10 @@ class SqlUnitOfWork:
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
+        self.freezes = FreezeRepository(connection)
+        self.reviews = ReviewRepository(connection)
+        self.notices = NoticeRepository(connection)
+        self.events = EventRepository(connection)
         self.people = PeopleRepository(connection)
         self.groups = GroupRepository(connection)
         self.access = AccessRepository(connection)

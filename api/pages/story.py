@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from api.pages.charts import interval, level
 from governance.canonical import difference
+from governance.lifecycle import TRANSITIONS
+from governance.time_zones import DEFAULT, in_words
 from storage.queries.run_page import RunPage
 
 _STATES = {
@@ -36,14 +39,23 @@ def story_of(found: RunPage, review: Mapping[str, Any]) -> dict[str, Any]:
     subject, measured = evidence.get("subject") or {}, evidence.get("measured") or {}
     outcome = request["outcome"] or {}
     label, tone = _STATES[request["status"]]
+    parked = request["status"] == "awaiting_approval"
+    asks_people = parked and TRANSITIONS[request["transition"]].needs_approval
+    if parked and not asks_people:
+        label = "Waiting for its time"
     return {
         "request": request,
         "model": around["model"],
-        "state": {"label": label, "tone": tone, "undecided": request["status"] in _undecided()},
+        "state": {
+            "label": label,
+            "tone": tone,
+            "undecided": request["status"] in _undecided(),
+            "asks_people": asks_people,
+        },
         "sentence": _sentence(request, outcome),
         "refusals": [str(reason) for reason in outcome.get("reasons", [])],
         "facts": _facts(request, around, subject),
-        "gates": [_gate(gate) for gate in request["gates"]],
+        "gates": [_gate(gate, around["timeZone"]) for gate in request["gates"]],
         "metrics": _metrics(subject),
         "comparisons": [_comparison(item) for item in measured.get("comparisons", [])],
         "incumbent": (subject.get("incumbent") or {}).get("version"),
@@ -93,6 +105,8 @@ def _facts(
         ("Version is now", around["state"].replace("_", " "), False),
         ("Request", f"{request['id']}", True),
     ]
+    if request["breakGlass"]:
+        rows.append(("Break-glass", "used: freezes and waits were passed over, and a finding was opened", False))
     if target := subject.get("target"):
         rows.append(("Target", f"{target['endpoint']} ({target['environment']})", False))
     if request["evidenceDigest"]:
@@ -100,10 +114,14 @@ def _facts(
     return rows
 
 
-def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
+def _gate(gate: Mapping[str, Any], zone: str) -> dict[str, Any]:
+    """With the time that a gate waits for in the reader's own zone; the reasons tell it in the requester's."""
     label, tone = _MARKS[gate["outcome"]]
+    reasons = list(gate["reasons"])
+    if (until := gate["facts"].get("until")) and zone != DEFAULT:
+        reasons.append(f"In your time zone: {in_words(datetime.fromisoformat(until), zone)}.")
     policy = f"{gate['policy']} v{gate['policyVersion']}"
-    return {"title": gate["title"], "label": label, "tone": tone, "reasons": gate["reasons"], "policy": policy}
+    return {"title": gate["title"], "label": label, "tone": tone, "reasons": reasons, "policy": policy}
 
 
 def _metrics(subject: Mapping[str, Any]) -> list[dict[str, Any]]:

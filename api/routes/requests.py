@@ -1,8 +1,10 @@
 """Transition requests: read, list, decide, withdraw, try again."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
@@ -11,14 +13,17 @@ from api.envelope import listed, success
 from api.requesting import dashboard_link, gather_again, request_path, wake_until_heard
 from api.reviewing import reviewed
 from api.schemas.base import answers
+from api.schemas.deadlines import LinkRead
 from api.schemas.governing import Decide, RequestRead, RequestSummary, Withdraw
+from governance.canonical import rendered
 from governance.errors import ApprovalInvalidated
 from governance.lifecycle import TransitionName, VersionState
 from governance.operations import transitions
 from governance.operations.calls import Call
 from governance.operations.launching import relaunch
 from governance.requests import RequestStatus, TransitionRequest
-from storage.composition import Platform
+from storage import request_links
+from storage.composition import Platform, now
 from storage.queries import requests as views
 
 router = APIRouter(prefix="/api/v1/transition-requests", tags=["Transition requests"])
@@ -66,6 +71,29 @@ async def get_request(
         await reviewed(platform, pool, data),
         links={"self": path, "approvals": f"{path}/approvals", **dashboard_link(platform, run)},
     )
+
+
+@router.get(
+    "/{request_id}/link", dependencies=permits("model:read", "provenance:read"), responses=answers(LinkRead, 400, 404)
+)
+async def link(
+    request_id: str,
+    request: Request,
+    caller: Caller,
+    platform: PlatformDep,
+    pool: PoolDep,
+    days: Annotated[int, Query(ge=1, le=30, description="How long the link is good.")] = 7,
+) -> Response:
+    """A signed address of the request's page, for chat and mail. It leads there and grants nothing: whoever opens it
+    signs in, and sees the page if they may.
+    """
+    found = identifier("transition request", request_id)
+    await views.request(pool, caller, found)
+    at = now()
+    path = request_links.sign(f"/runs/{found}", key=platform.link_key, at=at, ttl=timedelta(days=days))
+    expires = rendered(at + timedelta(days=days))
+    shown = {"url": f"{platform.settings.api_url.rstrip('/')}{path}", "expiresAt": expires}
+    return success(request, orjson.dumps(shown), links={"request": request_path(found)})
 
 
 @router.post(

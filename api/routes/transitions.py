@@ -52,6 +52,7 @@ async def open_transition(
         body.transition,
         body.reason,
         tuple(identifier("evaluation suite", suite_id) for suite_id in body.suite_ids),
+        body.break_glass,
     )
     opened, flow_run_id = await run_in_threadpool(open_and_launch, platform, call(body.model_dump()), command)
     location = request_path(opened.id)

@@ -6,7 +6,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.deps import CallOf, PageDep, PlatformDep, PoolDep, identifier, permits
 from api.envelope import listed, success
 from api.schemas.base import answers
-from api.schemas.people import AccessUpdate, UserCreate, UserRead
+from api.schemas.people import AccessUpdate, TimeZoneUpdate, UserCreate, UserRead
 from governance.operations import people
 from storage.credentials import hash_password
 from storage.queries import people as views
@@ -45,6 +45,16 @@ async def create_user(
 async def list_users(request: Request, pool: PoolDep, page: PageDep) -> Response:
     """Users and service accounts, newest first, without those who were deleted. Needs `user:read`."""
     return listed(request, await views.users(pool, page))
+
+
+@router.put("/me/time-zone", dependencies=permits("self:manage"), responses=answers(UserRead, 400, 403))
+async def change_time_zone(
+    body: TimeZoneUpdate, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
+) -> Response:
+    """In which time zone the caller is told when a freeze or a wait ends."""
+    made = call()
+    await run_in_threadpool(people.set_time_zone, platform.new_unit(), made, body.time_zone)
+    return success(request, await views.user(pool, made.person.id))
 
 
 @router.put("/{user_id}/access", dependencies=permits("user:update"), responses=answers(UserRead, 400, 403, 404, 409))

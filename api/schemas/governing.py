@@ -14,6 +14,11 @@ class TransitionCreate(Body):
     )
     reason: str = Field(default="", description="Required by request_changes, rollback and deprecate.")
     suite_ids: list[str] = Field(default_factory=list, description="For evaluate: empty means every suite.")
+    break_glass: bool = Field(
+        default=False,
+        description="For rollback and deprecate only: pass over freezes and waits. Opens a finding that somebody else "
+        "closes; the reason has at least 20 characters.",
+    )
 
 
 Decision = Literal["approve", "reject", "request_changes"]
@@ -67,6 +72,7 @@ class RequestSummary(Read):
     requested_by: str
     reason: str
     attempt: int
+    break_glass: bool
     flow_run_id: str | None
     evidence_digest: str | None
     outcome: dict[str, Any] | None

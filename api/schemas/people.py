@@ -77,6 +77,10 @@ class UserCreate(Body):
     attributes: AttributesUpdate = Field(default_factory=AttributesUpdate)
 
 
+class TimeZoneUpdate(Body):
+    time_zone: str = Field(max_length=100, examples=["Europe/Berlin"], description="IANA name.")
+
+
 class AccessUpdate(Body):
     roles: list[Role] | None = None
     groups: list[str] | None = None
@@ -96,6 +100,7 @@ class UserRead(Read):
     attributes: AttributesRead
     data_access_level: Level
     active: bool
+    time_zone: str = Field(description="IANA name; in it the user is told when something ends.")
     created_at: str
 
 

@@ -130,14 +130,3 @@ class TrafficRead(Read):
     traffic_percent: int
     since: str
     request_id: str
-
-
-class FindingRead(Read):
-    id: str
-    model_id: str
-    version_id: str
-    severity: str
-    title: str
-    status: str
-    request_id: str
-    created_at: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
+from prefect.flow_runs import asuspend_flow_run
 from prefect.states import Completed
 
 from flows.runtime import platform
@@ -21,7 +23,7 @@ from governance.errors import DependencyUnavailable
 from governance.evaluations import Evaluation
 from governance.evidence import Case, Evidence
 from governance.gates import GateResult, applicable, decide
-from governance.lifecycle import TransitionName
+from governance.lifecycle import TRANSITIONS, TransitionName
 from governance.operations import launching, settling
 from governance.operations.settling import Settlement
 from governance.policies import ActivePolicy
@@ -71,7 +73,11 @@ async def _round(request: TransitionRequest, correlation: str) -> State[None] | 
             settling.park, parts.new_unit(), parts.system_call(correlation), request.id, evidence
         )
         if status not in (RequestStatus.WITHDRAWN, RequestStatus.DENIED) and decision.outcome == "waiting":
-            await suspend_with_form(request, evidence, parts.settings.api_url)  # ends this process
+            if TRANSITIONS[request.transition].needs_approval:
+                await suspend_with_form(request, evidence, parts.settings.api_url)  # ends this process
+            # Nobody is asked: a time has to come, and the reconciler wakes it then. Each time under another key, since
+            # Prefect passes over a pause that it has seen before.
+            await asuspend_flow_run(key=str(uuid4()))
     evaluations: list[Evaluation] = []
     if request.transition is TransitionName.EVALUATE and decide(results, waived).outcome == "allowed":
         evaluations = await _evaluate(request, evidence)

@@ -72,7 +72,8 @@ def headline(request: TransitionRequest, evidence: Evidence, settlement: Settlem
     subject = evidence.subject
     what = f"{request.transition.value.replace('_', ' ')}: {subject['model']['name']} {subject['version']['version']}"
     if settlement is None:
-        return f"{what} – waiting for people"
+        waits = "people" if TRANSITIONS[request.transition].needs_approval else "its time"
+        return f"{what} – waiting for {waits}"
     return f"{what} – {settlement.outcome.get('name', settlement.status.value)}"
 
 

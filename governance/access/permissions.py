@@ -32,6 +32,8 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "package": ("search", "download", "upload"),
     "approval": ("decide", "request_changes"),
     "production": ("rollback", "deprecate"),
+    "finding": ("create", "update"),  # reading one takes what reading its model takes
+    "freeze": ("create", "read", "delete"),
     "policy": ("read", "update", "approve"),
     "group": _CRUD,
     "user": _CRUD,
@@ -46,7 +48,8 @@ GRANTABLE: frozenset[str] = frozenset(
     permission
     for permission in PERMISSIONS
     if permission.split(":")[0]
-    not in {"approval", "production", "policy", "group", "user", "dashboard", "self", "audit", "compliance", "package"}
+    not in {"approval", "production", "policy", "freeze", "group", "user"}
+    | {"dashboard", "self", "audit", "compliance", "package"}
 )
 
 WILDCARDS: dict[str, frozenset[str]] = {

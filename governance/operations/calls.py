@@ -36,6 +36,7 @@ READING: dict[str, tuple[str, ...]] = {
     "version": ("model:read",),
     "request": ("model:read", "provenance:read"),
     "dataset": ("dataset:read",),
+    "finding": ("model:read", "provenance:read"),
 }
 
 
@@ -103,6 +104,10 @@ class Call:
             digest=digest,
             details=_without_none(details),
         )
+
+    def tell(self, uow: UnitOfWork, kind: str, subject: tuple[str, str], model_id: str, /, **data: Any) -> None:
+        """An event for whoever listens (`governance.events`), in the transaction of what it tells. No secrets."""
+        uow.events.emit(self.new_id(), kind, subject, model_id, _without_none(data), self.at)
 
     def repeated(self, uow: UnitOfWork) -> str | None:
         """The id of what an earlier call under the same key made."""

@@ -14,6 +14,7 @@ from governance.models import checked_name
 from governance.operations.calls import Call
 from governance.people import Attributes, User
 from governance.ports import UnitOfWork
+from governance.time_zones import checked_zone
 
 MOST_GROUPS = 50
 
@@ -179,3 +180,18 @@ def _attributes(asked: Mapping[str, Any]) -> Attributes:
         department=checked_place("department", asked.get("department")),
         project=checked_place("project", asked.get("project")),
     )
+
+
+def set_time_zone(uow: UnitOfWork, call: Call, zone: str) -> None:
+    """In whose words the caller is told when something ends. Raises InvalidInput for no zone of the IANA database."""
+    person = call.may("self:manage", "Choosing a time zone")
+    zone = checked_zone(zone)
+    with uow:
+        before = uow.people.set_time_zone(person.id, zone)
+        if before != zone:
+            uow.audit(
+                call.event(
+                    "user:time-zone:changed", "user", person.id, before={"timeZone": before}, after={"timeZone": zone}
+                )
+            )
+            uow.commit()

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from governance.canonical import difference, digest_of
+from governance.canonical import difference, digest_of, rendered
 from governance.deployments import TrafficPlan
 from governance.evaluations import Evaluation
+from governance.events import REQUEST_AWAITING, REQUEST_OPENED, REQUEST_SETTLED
 from governance.evidence import Case, Evidence
-from governance.gates import Decision, GateResult, changes_requested, decide, evaluate_all
+from governance.findings import ROLLBACK, TO_PRODUCTION
+from governance.gates import Decision, GateResult, changes_requested, decide, evaluate_all, expired
 from governance.lifecycle import COMPANION_EDGES, TRANSITIONS, Transition, TransitionName, VersionState, plan
 from governance.models import ModelVersion
 from governance.operations.calls import Call
+from governance.operations.findings import opened
+from governance.operations.periodic_reviews import plan_review
 from governance.policies.approvals import counting
 from governance.ports import DeploymentTarget, UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
@@ -83,6 +87,7 @@ def case_of(uow: UnitOfWork, call: Call, request: TransitionRequest, evidence: E
         current_approved_subject=uow.facts.subject(approved, bound_to) if approved and bound_to else None,
         waived=uow.overrides.waived(request.id, evidence.digest, call.at),
         approved_decisions=carried,
+        around=uow.facts.circumstances(request, evidence.subject, call.at),
     )
 
 
@@ -115,6 +120,8 @@ def park(
                         difference=changes or None,
                     )
                 )
+                told = {"digest": evidence.digest, "reasons": list(decision.reasons)}
+                call.tell(uow, REQUEST_AWAITING, ("request", request.id), request.model_id, **told)
             uow.commit()
     return decision, results, request.status
 
@@ -141,6 +148,7 @@ def settle(
         if digest_of(current) != evidence.subject_digest:
             changes = difference(dict(evidence.subject), current)
             return Settlement("changed", request.status, {"difference": changes})
+        uow.freezes.hold()
         case = case_of(uow, call, request, evidence)
         results = evaluate_all(uow.policies.active(), case)
         elsewhere = _elsewhere(version, transition)
@@ -152,6 +160,8 @@ def settle(
         follow_up: TransitionRequest | None = None
         if decision.outcome == "denied":
             status, outcome = RequestStatus.DENIED, {"name": "Denied", "reasons": list(decision.reasons)}
+            if elsewhere is None and expired(results):
+                outcome["name"] = "Expired"
             if elsewhere is None and changes_requested(results):
                 follow_up = _sending_back(call, request, case)
                 outcome |= {"name": "ChangesRequested", "followUp": follow_up.id}
@@ -181,8 +191,12 @@ def settle(
                 verdicts=[{k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts],
             )
         )
+        ended = {"status": status.value, "outcome": outcome["name"], "transition": transition.name.value}
+        call.tell(uow, REQUEST_SETTLED, ("request", request.id), request.model_id, **ended, versionId=version.id)
         if follow_up is not None:
             uow.requests.add(follow_up)
+            asked = {"transition": follow_up.transition.value, "versionId": version.id, "followsUp": request.id}
+            call.tell(uow, REQUEST_OPENED, ("request", follow_up.id), request.model_id, **asked)
             uow.audit(
                 call.event(
                     "request:opened",
@@ -261,11 +275,20 @@ def _apply(
         _move(uow, call, moved, state, request, evidence)
     _route(uow, call, target, request, transition, version, companion, evidence)
     if transition.name is TransitionName.ROLLBACK:
-        finding = call.new_id()
-        title = f"Version {version.version} was rolled back: {request.reason}"
-        uow.findings.open(finding, version, "high", title, request.id, call.at)
-        uow.audit(call.event("finding:opened", "finding", finding, after={"title": title, "versionId": version.id}))
-        outcome["findingId"] = finding
+        outcome["findingId"] = opened(
+            uow,
+            call,
+            version,
+            kind=ROLLBACK,
+            severity="high",
+            title=f"Version {version.version} was rolled back: {request.reason}",
+            request_id=request.id,
+            owner_id=version.created_by,
+            opened_by=request.requester_id,
+            blocks=TO_PRODUCTION,
+        )
+    if transition.name is TransitionName.APPROVE_PRODUCTION:
+        outcome["reviewDue"] = rendered(plan_review(uow, call, version, request.id, evidence))
     return {**outcome, "to": transition.target.value}
 
 

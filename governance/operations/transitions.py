@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from governance.access.decisions import decide as decide_access
 from governance.access.principal import PERSON, Principal
@@ -11,6 +12,7 @@ from governance.canonical import difference, digest_of
 from governance.duties import REQUESTER, conflicts, in_words
 from governance.errors import (
     ApprovalInvalidated,
+    BreakGlassRefused,
     Conflict,
     ConflictOfInterest,
     Forbidden,
@@ -20,10 +22,13 @@ from governance.errors import (
     SelfApproval,
 )
 from governance.evaluations import Evaluation, EvaluationStatus
+from governance.events import REQUEST_DECIDED, REQUEST_OPENED, REQUEST_SETTLED
 from governance.evidence import Approval
+from governance.findings import BREAK_GLASS
 from governance.lifecycle import TRANSITIONS, Transition, TransitionName, plan, transition_named
 from governance.models import ModelVersion, checked_text, is_id
 from governance.operations.calls import READING, Call
+from governance.operations.findings import opened
 from governance.ports import UnitOfWork
 from governance.requests import RequestStatus, TransitionRequest
 
@@ -34,21 +39,31 @@ _RECORDED_AS = {
 }
 
 
+# What takes a version out of production at once. Nothing is ever promoted like that.
+BREAK_GLASS_TRANSITIONS = frozenset({TransitionName.ROLLBACK, TransitionName.DEPRECATE})
+BREAK_GLASS_REASON = 20  # characters
+BREAK_GLASS_DAYS = 3  # until somebody else has looked at it
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """`suite_ids`: the suites that an `evaluate` runs; empty means all suites of the model."""
+    """`suite_ids`: the suites that an `evaluate` runs; empty means all suites of the model.
+
+    `break_glass`: pass over freezes and waits, and nothing else.
+    """
 
     model_id: str
     version: str
     transition: str
     reason: str = ""
     suite_ids: tuple[str, ...] = ()
+    break_glass: bool = False
 
 
 def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> TransitionRequest:
     """Record that somebody asks for a transition. Its flow judges it afterwards.
 
-    Raises InvalidInput, Forbidden, NotFound, IllegalTransition, RequestOpen, ApprovalInvalidated.
+    Raises InvalidInput, Forbidden, NotFound, IllegalTransition, RequestOpen, ApprovalInvalidated, BreakGlassRefused.
     """
     transition = transition_named(command.transition)
     doing = f"Asking for {transition.name.value}"
@@ -60,6 +75,7 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
         if known:
             return uow.requests.get(known)
         version = uow.versions.get(command.model_id, command.version)
+        _check_break_glass(command, transition)
         plan(version.state, transition.name)
         request = TransitionRequest.opened(
             call.new_id(),
@@ -69,6 +85,7 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
             requester_id=person.id,
             reason=checked_text("reason", command.reason, limit=2_000),
             at=call.at,
+            break_glass=command.break_glass,
         )
         uow.requests.add(request)  # before the version's lock: see the order of locks
         version = uow.versions.lock(version.id)[version.id]
@@ -86,8 +103,44 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
                 reason=request.reason or None,
             )
         )
+        named = {"transition": transition.name.value, "versionId": version.id, "requesterId": person.id}
+        call.tell(uow, REQUEST_OPENED, ("request", request.id), request.model_id, **named)
+        if request.break_glass:
+            _break_glass(uow, call, request, version)
         uow.commit()
     return request
+
+
+def _check_break_glass(command: OpenRequest, transition: Transition) -> None:
+    if not command.break_glass:
+        return
+    if transition.name not in BREAK_GLASS_TRANSITIONS:
+        known = sorted(name.value for name in BREAK_GLASS_TRANSITIONS)
+        raise BreakGlassRefused(
+            f"Break-glass takes a version out of production ({' or '.join(known)}); {transition.name.value} waits.",
+            details={"transition": transition.name.value, "possible": known},
+        )
+    if len(" ".join(command.reason.split())) < BREAK_GLASS_REASON:
+        raise InvalidInput(
+            f"Break-glass needs a reason of at least {BREAK_GLASS_REASON} characters.", details={"field": "reason"}
+        )
+
+
+def _break_glass(uow: UnitOfWork, call: Call, request: TransitionRequest, version: ModelVersion) -> None:
+    """It is used in the open: its own entry, and a finding that somebody else has to close."""
+    uow.audit(call.event("request:break-glass", "request", request.id, after={"reason": request.reason}))
+    opened(
+        uow,
+        call,
+        version,
+        kind=BREAK_GLASS,
+        severity="high",
+        title=f"Break-glass used for {request.transition.value} of version {version.version}: {request.reason}",
+        request_id=request.id,
+        owner_id=request.requester_id,
+        opened_by=request.requester_id,
+        due_at=call.at + timedelta(days=BREAK_GLASS_DAYS),
+    )
 
 
 def _check_still_approved(uow: UnitOfWork, request: TransitionRequest, transition: Transition) -> None:
@@ -200,6 +253,8 @@ def decide(
                 onBehalfOf=approval.on_behalf_of,
             )
         )
+        said = {"decision": decision, "approverId": person.id, "digest": evidence_digest}
+        call.tell(uow, REQUEST_DECIDED, ("request", request.id), request.model_id, **said)
         uow.commit()
     return request
 
@@ -345,5 +400,7 @@ def withdraw(uow: UnitOfWork, call: Call, request_id: str, reason: str) -> Trans
                 after={"status": "withdrawn", **outcome},
             )
         )
+        ended = {"status": "withdrawn", "outcome": outcome["name"], "transition": request.transition.value}
+        call.tell(uow, REQUEST_SETTLED, ("request", request.id), request.model_id, **ended)
         uow.commit()
     return request

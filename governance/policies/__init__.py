@@ -14,11 +14,16 @@ from governance.policies.approvers_stand import ApproversStillStand
 from governance.policies.artifact_integrity import ArtifactIntegrity
 from governance.policies.base import ActivePolicy, Policy, build_policy
 from governance.policies.completeness import Completeness
+from governance.policies.decided_in_time import DecidedInTime
 from governance.policies.evaluation import EvaluationPassed
+from governance.policies.freeze_windows import FreezeWindows
 from governance.policies.incumbent import NoWorseThanIncumbent
+from governance.policies.open_findings import NoOpenFindings
+from governance.policies.periodic_review import ApprovalReviewed
 from governance.policies.reasons import ReasonGiven
 from governance.policies.scope import Enforcement, Scope
 from governance.policies.serving import NotServing, PreviousVersionRestorable
+from governance.policies.wait_timer import WaitTimer
 from governance.policies.weight_format import SafeWeightFormat
 
 # The order is the order of the story on a run page.
@@ -33,7 +38,12 @@ POLICIES: tuple[type[Policy], ...] = (
     ApproversStillStand,
     PreviousVersionRestorable,
     NotServing,
+    NoOpenFindings,
+    ApprovalReviewed,
+    DecidedInTime,
     ApprovalsByRiskTier,
+    WaitTimer,
+    FreezeWindows,
 )
 
 BY_NAME: dict[str, type[Policy]] = {policy.name: policy for policy in POLICIES}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from governance.errors import InvalidInput
 from governance.evidence import Case
@@ -30,6 +30,7 @@ class Policy(ABC):
     enforcement: ClassVar[Enforcement] = "hard"
     transitions: ClassVar[frozenset[TransitionName]]
     about_people: ClassVar[bool] = False  # judges decisions, so that an undecided verdict means "wait"
+    may_wait: ClassVar[bool] = False  # judges a time that will come, so that an undecided verdict means "wait"
 
     @abstractmethod
     def judge(self, case: Case) -> Verdict:
@@ -76,6 +77,14 @@ class ActivePolicy:
     def to_json(self) -> dict[str, Any]:
         """What is frozen in the evidence: the whole definition, to judge by it again years later."""
         return {"version": self.version, **self.policy.definition()}
+
+
+P = TypeVar("P", bound=Policy)
+
+
+def in_force(active: Iterable[ActivePolicy], kind: type[P]) -> P:
+    """The policy of this kind with the parameters that are in force, for what has to be planned by them."""
+    return next((one.policy for one in active if isinstance(one.policy, kind)), None) or kind()
 
 
 def build_policy(policy: type[Policy], parameters: Mapping[str, Any]) -> Policy:

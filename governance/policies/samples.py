@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from governance.access.roles import Role
+from governance.circumstances import Circumstances
 from governance.evidence import Approval, Case, Evidence
 from governance.lifecycle import TransitionName
 
@@ -25,6 +26,7 @@ def sample_case(
     reason: str = "",
     approved: Mapping[str, Any] | None = None,
     current: Mapping[str, Any] | None = None,
+    around: Circumstances | None = None,
 ) -> Case:
     """A case in which every shipped policy of `transition` passes, with the given parts replaced."""
     evidence = Evidence(
@@ -81,6 +83,7 @@ def sample_case(
         as_of=NOON,
         approved_subject=approved,
         current_approved_subject=current,
+        around=around or Circumstances(opened_at=NOON),
     )
 
 

@@ -44,7 +44,7 @@ USER = f"""json_build_object('id', u.id, 'name', u.name, 'kind', u.kind, 'ownerI
     'permissions', u.package_permissions, 'groups', u.groups, 'attributes', json_build_object(
     'clearanceLevel', u.clearance_level, 'workspace', u.workspace, 'department', u.department, 'project', u.project),
     'dataAccessLevel', {LEVEL.format(column="u.access_level")}, 'active', u.active,
-    'createdAt', {iso("u.created_at")})"""
+    'timeZone', u.time_zone, 'createdAt', {iso("u.created_at")})"""
 _TOKEN = f"""json_build_object('id', t.id, 'userId', t.user_id, 'label', t.label, 'kind', t.kind, 'scopes', t.scopes,
     'callsAllowed', t.calls_allowed, 'callsRemaining', t.calls_left, 'createdAt', {iso("t.created_at")},
     'expiresAt', {iso("t.expires_at")}, 'revokedAt', {iso("t.revoked_at")})"""

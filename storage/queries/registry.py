@@ -37,10 +37,6 @@ _MODEL_ACCESS = f"""select {RULE.format(rule="a")}::text from models m join acce
 
 _MODELS = Listing(f"json_build_object({_MODEL_FIELDS})", "models m", "m.id")
 _VERSIONS = Listing(VERSION, "model_versions v join models m on m.id = v.model_id", "v.id")
-_FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId', f.version_id, 'severity', f.severity,
-    'title', f.title, 'status', f.status, 'requestId', f.request_id, 'createdAt', {iso("f.created_at")})"""
-_FINDINGS = Listing(_FINDING, "findings f join models m on m.id = f.model_id", "f.id")
-
 _MODEL_DETAIL = f"""select json_build_object({_MODEL_FIELDS}, 'access', {RULE.format(rule="a")}, 'versionsByState',
     (select coalesce(json_object_agg(state, n), '{{}}')
     from (select state, count(*) n from model_versions where model_id = m.id group by state) counts))::text
@@ -151,21 +147,6 @@ async def versions(
 async def traffic(pool: AsyncConnectionPool, caller: Principal, model_id: str) -> str:
     may = visible(caller, TRAFFIC, "m.access_id")
     return str((await seen(pool, _TRAFFIC, may, "model", model_id, id=model_id))[0])
-
-
-async def findings(
-    pool: AsyncConnectionPool,
-    caller: Principal,
-    request: PageRequest,
-    *,
-    model_id: str | None = None,
-    status: str | None = None,
-) -> Page:
-    where = Conditions()
-    where.only(visible(caller, HISTORY, "m.access_id"))
-    where.add("f.model_id = %(model_id)s", model_id=model_id)
-    where.add("f.status = %(status)s", status=status)
-    return await read_page(pool, _FINDINGS, where, request)
 
 
 async def model_access(pool: AsyncConnectionPool, caller: Principal, model_id: str) -> str:

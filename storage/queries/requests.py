@@ -14,7 +14,7 @@ from storage.queries.visibility import HISTORY, visible
 
 SUMMARY = f"""'id', r.id, 'modelId', r.model_id, 'versionId', r.version_id, 'modelName', m.name, 'version', v.version,
     'transition', r.transition, 'status', r.status, 'requestedBy', u.name, 'reason', r.reason, 'attempt', r.attempt,
-    'flowRunId', r.flow_run_id, 'evidenceDigest', r.evidence_digest, 'outcome', r.outcome,
+    'breakGlass', r.break_glass, 'flowRunId', r.flow_run_id, 'evidenceDigest', r.evidence_digest, 'outcome', r.outcome,
     'createdAt', {iso("r.created_at")}, 'updatedAt', {iso("r.updated_at")}, 'settledAt', {iso("r.settled_at")}"""
 
 SOURCE = """transition_requests r join model_versions v on v.id = r.version_id join models m on m.id = r.model_id

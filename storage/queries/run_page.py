@@ -28,6 +28,7 @@ _AROUND = f"""
             'description', m.description, 'owners', m.owners),
         'commitSha', v.commit_sha,
         'state', v.state,
+        'timeZone', (select time_zone from users where id = %s),
         'incumbent', {INCUMBENT})::text
     from transition_requests r join model_versions v on v.id = r.version_id join models m on m.id = r.model_id
     where r.id = %s"""
@@ -38,7 +39,7 @@ class RunPage:
     """`request`: as `GET /api/v1/transition-requests/{id}` answers it.
 
     around: {"launchedAt", "model": {"name", "group", "riskTier", "description", "owners"}, "commitSha", "state",
-             "incumbent": {"version", "commitSha", "metadata", "artifacts": [...]} | None}
+             "timeZone": the caller's, "incumbent": {"version", "commitSha", "metadata", "artifacts": [...]} | None}
     """
 
     request: dict[str, Any]
@@ -48,6 +49,6 @@ class RunPage:
 async def run_page(pool: AsyncConnectionPool, caller: Principal, request_id: str) -> RunPage:
     """Raises NotFound for what is not there and for what the caller may not see: `requests` decides that."""
     found = json.loads(await requests.request(pool, caller, request_id))
-    row = await one(pool, _AROUND, found["id"])
+    row = await one(pool, _AROUND, caller.id, found["id"])
     assert row is not None  # noqa: S101  (requests are never deleted)
     return RunPage(found, json.loads(row[0]))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy import text as sql
 
+from governance.circumstances import BlockingFinding, Circumstances
 from governance.duties import Involvement
 from governance.errors import NotFound
+from governance.freezes import in_force
 from governance.gates import applicable
 from governance.lifecycle import TRANSITIONS, TransitionName
 from governance.policies.evaluation import EvaluationPassed
@@ -18,6 +21,7 @@ from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.ports import DeploymentTarget, Policies
 from governance.requests import TransitionRequest
 from governance.rules.variables import Need
+from storage.repositories.deadlines import window_of
 from storage.repositories.groups import GroupRepository
 
 # Named by what they are, not by the id of their row: the same bytes put back are the same evidence.
@@ -89,6 +93,20 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
 
 _INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
 
+# One round trip: every judgement needs it.
+_CIRCUMSTANCES = sql("""
+    select
+        (select coalesce(json_agg(json_build_object('id', f.id, 'title', f.title, 'severity', f.severity,
+                'due_at', f.due_at) order by f.id), '[]')
+            from findings f where f.model_id = :model_id and f.status = 'open' and :transition = any(f.blocks)
+                and (f.model_wide or f.version_id = :version_id)) as findings,
+        (select coalesce(json_agg(w order by w.id), '[]')
+            from freeze_windows w where w.lifted_at is null and (w.ends_at is null or w.ends_at > :at)
+                and (w.starts_at is null or w.starts_at <= :at)) as windows,
+        (select time_zone from users where id = :requester_id) as time_zone,
+        (select due_at from reviews where version_id = :version_id and status = 'open') as review_due
+""")
+
 
 class FactReader:
     def __init__(self, connection: Connection, policies: Policies, target: DeploymentTarget) -> None:
@@ -116,6 +134,30 @@ class FactReader:
     def group_lines(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return GroupRepository(self._connection).lines(names)
 
+    def circumstances(self, request: TransitionRequest, subject: Mapping[str, Any], at: datetime) -> Circumstances:
+        asked = {
+            "model_id": request.model_id,
+            "version_id": request.version_id,
+            "requester_id": request.requester_id,
+            "transition": request.transition.value,
+            "at": at,
+        }
+        row = self._connection.execute(_CIRCUMSTANCES, asked).one()
+        windows = [window_of(value) for value in row.windows]
+        group, tier = subject["model"]["group"], subject["model"]["riskTier"]
+        above = self.group_lines([group]).get(group, ()) if any(window.groups for window in windows) else ()
+        return Circumstances(
+            opened_at=request.created_at,
+            break_glass=request.break_glass,
+            time_zone=row.time_zone,
+            findings=tuple(
+                BlockingFinding(one["id"], one["title"], one["severity"], _moment(one["due_at"]))
+                for one in row.findings
+            ),
+            freezes=in_force(windows, request.transition, {group, *above}, tier, at),
+            review_due=row.review_due,
+        )
+
     def _target_of(self, facts: dict[str, Any], transition: TransitionName) -> dict[str, Any] | None:
         environment = TRANSITIONS[transition].environment
         if environment is None:
@@ -127,3 +169,7 @@ class FactReader:
             "endpoint": self._target.endpoint(facts["model"]["group"], facts["model"]["name"], environment),
             "traffic": {version_id: 100} if version_id else {},
         }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None

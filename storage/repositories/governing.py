@@ -1,4 +1,4 @@
-"""Traffic and findings."""
+"""Traffic."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from governance.deployments import TrafficPlan
-from governance.models import ModelVersion
-from storage.tables import deployments, findings
+from storage.tables import deployments
 
 # Statements of every settlement, built once.
 _SERVING = (
@@ -54,24 +53,3 @@ class DeploymentRepository:
                     since=at,
                 )
             )
-
-
-class FindingRepository:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def open(
-        self, finding_id: str, version: ModelVersion, severity: str, title: str, request_id: str, at: datetime
-    ) -> None:
-        self._connection.execute(
-            insert(findings).values(
-                id=finding_id,
-                model_id=version.model_id,
-                version_id=version.id,
-                severity=severity,
-                title=title,
-                status="open",
-                request_id=request_id,
-                created_at=at,
-            )
-        )

@@ -91,6 +91,15 @@ class PeopleRepository:
     def set_access(self, user: User) -> None:
         self._connection.execute(update(users).where(users.c.id == user.id).values(**_access(user)))
 
+    def set_time_zone(self, user_id: str, zone: str) -> str:
+        before = self._connection.execute(
+            select(users.c.time_zone).where(users.c.id == user_id).with_for_update()
+        ).scalar_one_or_none()
+        if before is None:
+            raise NotFound("user", user_id)
+        self._connection.execute(update(users).where(users.c.id == user_id).values(time_zone=zone))
+        return str(before)
+
     def delete(self, user_id: str, at: datetime) -> None:
         """The row stays, since the record of what they did points to it; service accounts of theirs go along."""
         gone = select(users.c.id).where(or_(users.c.id == user_id, users.c.owner_id == user_id))

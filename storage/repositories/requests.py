@@ -120,6 +120,7 @@ class RequestRepository:
                     requester_id=request.requester_id,
                     reason=request.reason,
                     attempt=request.attempt,
+                    break_glass=request.break_glass,
                     created_at=request.created_at,
                     updated_at=request.updated_at,
                 )
@@ -293,4 +294,5 @@ def _request(row: Row[Any]) -> TransitionRequest:
         outcome=row.outcome,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        break_glass=row.break_glass,
     )

@@ -2,6 +2,7 @@
 
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
+from storage.tables.deadlines import events, freeze_windows, request_notices, reviews
 from storage.tables.deciding import delegations, overrides
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
@@ -25,8 +26,10 @@ __all__ = [
     "delegations",
     "deployments",
     "evaluations",
+    "events",
     "external_identities",
     "findings",
+    "freeze_windows",
     "group_members",
     "groups",
     "idempotency_keys",
@@ -38,7 +41,9 @@ __all__ = [
     "policies",
     "policy_changes",
     "policy_evaluations",
+    "request_notices",
     "requests",
+    "reviews",
     "sign_in_limits",
     "suites",
     "tokens",

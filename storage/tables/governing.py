@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -14,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 
-from storage.tables.base import identifier, json, metadata, moment, text
+from storage.tables.base import identifier, json, metadata, moment, text, texts
 
 _UNDECIDED = "status in ('open', 'judging', 'awaiting_approval')"
 
@@ -36,6 +37,7 @@ requests = Table(
     json("verdicts", nullable=True),
     json("outcome", nullable=True),
     json("judged_case", nullable=True),
+    Column("break_glass", Boolean, nullable=False, server_default=sql("false")),
     moment("launched_at", nullable=True),
     moment("settled_at", nullable=True),
     moment("created_at"),
@@ -85,12 +87,25 @@ findings = Table(
     identifier(primary_key=True),
     identifier("model_id", ForeignKey("models.id")),
     identifier("version_id", ForeignKey("model_versions.id")),
+    text("kind", server_default="manual"),
     text("severity"),
     text("title"),
     text("status"),
-    identifier("request_id"),
+    identifier("request_id", nullable=True),  # what it came out of; none for what people open themselves
+    identifier("owner_id", ForeignKey("users.id"), nullable=True),
+    identifier("opened_by", ForeignKey("users.id"), nullable=True),  # none: the platform itself
+    moment("due_at", nullable=True),
+    texts("blocks", server_default="{}"),
+    Column("model_wide", Boolean, nullable=False, server_default=sql("false")),  # blocks every version of the model
     moment("created_at"),
+    identifier("closed_by", ForeignKey("users.id"), nullable=True),
+    moment("closed_at", nullable=True),
+    text("resolution_kind", nullable=True),
+    text("resolution", nullable=True),
     Index("findings_model_id_ix", "model_id", "id"),
-    CheckConstraint("severity in ('low', 'medium', 'high')", name="severity"),
+    Index("findings_open_ix", "model_id", postgresql_where=sql("status = 'open'")),
+    CheckConstraint("severity in ('low', 'medium', 'high', 'critical')", name="severity"),
     CheckConstraint("status in ('open', 'closed')", name="status"),
+    CheckConstraint("(status = 'closed') = (closed_at is not null)", name="closed_at"),
+    CheckConstraint("resolution_kind in ('fixed', 'accepted', 'false_positive')", name="resolution_kind"),
 )

@@ -35,6 +35,7 @@ users = Table(
     text("workspace", nullable=True),
     text("department", nullable=True),
     text("project", nullable=True),
+    text("time_zone", server_default="UTC"),  # IANA name
     text("password_hash", nullable=True),
     Column("active", Boolean, nullable=False),
     moment("created_at"),

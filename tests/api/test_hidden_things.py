@@ -28,6 +28,9 @@ _HEADERS_OF_THE_CALL = {"date", "content-length", "x-request-id", "x-correlation
 _ELSEWHERE = {"/api/v1/content/{sha256}"}
 _EVERYBODYS = ("/api/v1/policies/{policy_id}", "/api/v1/policies/changes/")
 BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /api/v1/findings/{finding_id}": {"title": "Mine."},
+    "POST /api/v1/findings/{finding_id}/close": {"resolutionKind": "fixed", "resolution": "It is gone by now."},
+    "POST /api/v1/models/{model_id}/versions/{version}/reviews": {"comment": "Everything is as it was."},
     "POST /api/v1/models/{model_id}/versions": {"version": "9.0.0", "commitSha": "0" * 40, "metadata": {}},
     "PUT /api/v1/models/{model_id}/access": {"accessLevel": "public"},
     "PUT /api/v1/models/{model_id}/versions/{version}/metadata": {"metadata": {}},
@@ -81,6 +84,8 @@ def hidden(
             "suite_id": one("select id from evaluation_suites"),
             "evaluation_id": one("select id from evaluations"),
             "request_id": request.id,
+            "finding_id": finding,
+            "freeze_id": new_id(),  # whoever may not lift one is told that, whichever it is
             "group_id": one("select id from groups where name = 'lab'"),
             "user_id": registry.dev.id,
             "token_id": one("select id from tokens where user_id = %s", registry.dev.id),
@@ -98,7 +103,7 @@ def hidden(
             uow.access.set_of_model(request.model_id, rule, registry.at)
             uow.access.set_of_dataset(ids["dataset_id"], rule)
             uow.commit()
-        words = [id for name, id in ids.items() if name not in ("version", "group_id")]
+        words = [id for name, id in ids.items() if name not in ("version", "group_id", "freeze_id")]
         words += [finding, one("select name from models"), "Only the lab knows"]
         words += [sha for (sha,) in query(registry, "select sha256 from artifacts union select sha256 from datasets")]
         session = registry.token(people["developer"], kind="session")[0]
@@ -176,6 +181,8 @@ def test_lists_say_nothing_of_what_is_hidden(hidden: Hidden, who: str) -> None:
     [
         ("/api/v1/transition-requests", "modelId", "model_id"),
         ("/api/v1/findings", "modelId", "model_id"),
+        ("/api/v1/reviews", "modelId", "model_id"),
+        ("/api/v1/events", "modelId", "model_id"),
         ("/api/v1/evaluation-suites", "modelId", "model_id"),
         ("/api/v1/access/explain?permission=model:read&kind=model", "id", "model_id"),
         ("/api/v1/access/explain?permission=dataset:read&kind=dataset", "id", "dataset_id"),

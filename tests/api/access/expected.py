@@ -22,14 +22,14 @@ ROLES: dict[str, tuple[str, ...]] = {
     "auditor": ("provenance:read", "audit:read", "compliance:read", "lineage:read"),
     "viewer": ("*:read",),
     "approver": (
-        "approval:*", "production:*", "policy:approve", "dashboard:use", "model:read", "model:download",
-        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read",
-        "provenance:read", "compliance:read", "lineage:read",
+        "approval:*", "production:*", "finding:*", "freeze:read", "policy:approve", "dashboard:use", "model:read",
+        "model:download", "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read",
+        "monitoring:read", "provenance:read", "compliance:read", "lineage:read",
     ),
     "validator": (
-        "approval:*", "production:*", "policy:approve", "dashboard:use", "model:read", "model:download",
-        "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read",
-        "compliance:read", "lineage:read",
+        "approval:*", "production:*", "finding:*", "freeze:read", "policy:approve", "dashboard:use", "model:read",
+        "model:download", "model:evaluate", "model:request", "model:retire", "dataset:read", "deployment:read",
+        "monitoring:read", "provenance:read", "compliance:read", "lineage:read",
     ),
     "package search": ("package:search", "model:read"),
     "package download": ("package:download", "model:download"),
@@ -42,12 +42,12 @@ EVERYBODY = ("self:*", "policy:read", "group:read")
 # What these roles see of groups that they are not in; administrators see and do everything there.
 ACROSS: dict[str, tuple[str, ...]] = {
     "approver": (
-        "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
+        "approval:*", "production:*", "finding:*", "model:read", "model:download", "model:evaluate", "model:request",
         "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
         "lineage:read",
     ),
     "validator": (
-        "approval:*", "production:*", "model:read", "model:download", "model:evaluate", "model:request",
+        "approval:*", "production:*", "finding:*", "model:read", "model:download", "model:evaluate", "model:request",
         "model:retire", "dataset:read", "deployment:read", "monitoring:read", "provenance:read", "compliance:read",
         "lineage:read",
     ),
@@ -130,6 +130,18 @@ POST    /api/v1/datasets                                    dataset:create      
 GET     /api/v1/datasets                                    dataset:read                 dataset  list     200
 GET     /api/v1/datasets/{dataset_id}                       dataset:read                 dataset  read     200
 GET     /api/v1/findings                                    model:read|provenance:read   request  list     200
+POST    /api/v1/findings                                    finding:create               model    write    201
+GET     /api/v1/findings/{finding_id}                       model:read|provenance:read   request  read     200
+PATCH   /api/v1/findings/{finding_id}                       finding:update               request  write    200
+POST    /api/v1/findings/{finding_id}/close                 finding:update               request  write    200
+GET     /api/v1/freezes                                     freeze:read                  -        -        200
+POST    /api/v1/freezes                                     freeze:create                -        -        201
+DELETE  /api/v1/freezes/{freeze_id}                         freeze:delete                -        -        200
+POST    VERSION/reviews                                     approval:decide              model    write    409
+GET     /api/v1/reviews                                     model:read|provenance:read   request  list     200
+GET     /api/v1/events                                      model:read|provenance:read   request  list     200
+GET     /api/v1/transition-requests/{request_id}/link       model:read|provenance:read   request  read     200
+PUT     /api/v1/users/me/time-zone                          self:manage                  -        -        200
 GET     /api/v1/policies                                    policy:read                  -        -        200
 GET     /api/v1/compliance/status                           compliance:read              -        -        200
 GET     /api/v1/compliance/reports                          compliance:read              -        -        200

@@ -18,6 +18,7 @@ from governance.access.principal import Principal
 from governance.access.roles import Role
 from governance.operations import delegations, evaluations, groups, history, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
+from governance.operations.freezes import NewFreeze, declare_freeze
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
@@ -59,6 +60,7 @@ class Objects:
     settled: str
     trial: str
     entry: str
+    finding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,18 @@ class World:
         draft = r.version(model, "2.0.0", weights=None)
         artifact = r.attach(model, "2.0.0", b"weights")
         evaluation = str(query(r, "select id from evaluations where suite_id = %s", suite)[0][0])
+        finding = new_id()
         query(
             r,
             """insert into findings (id, model_id, version_id, severity, title, status, request_id, created_at)
                values (%s, %s, %s, 'high', 'It drifted.', 'open', %s, now())""",
-            *(new_id(), model, draft, settled.id),
+            *(finding, model, draft, settled.id),
+        )
+        query(
+            r,
+            """insert into reviews (id, model_id, version_id, request_id, status, due_at, created_at)
+               select %s, model_id, version_id, id, 'open', now(), now() from transition_requests where id = %s""",
+            *(new_id(), settled.id),
         )
         query(
             r,
@@ -163,7 +172,9 @@ class World:
         sequencer_of(r.platform).drain()  # until then nobody can read it
         about = "select event_id from audit_index where action = 'model:created' and model_id = %s"
         entry = str(query(r, about, model)[0][0])
-        return Objects(asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry)
+        return Objects(
+            asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry, finding
+        )
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -216,6 +227,7 @@ class World:
         for name, value in {"model_id": objects.model, "version": "2.0.0", "artifact_id": objects.artifact,
                             "suite_id": objects.suite, "dataset_id": objects.dataset, "group_id": self.group,
                             "evaluation_id": objects.evaluation, "request_id": objects.parked,
+                            "finding_id": objects.finding, "freeze_id": new_id(),
                             "user_id": self.stranger.id, "policy_id": "approvals",
                             "change_id": self.change, **made.pop("in_path", {})}.items():  # fmt: skip
             filled = filled.replace("{" + name + "}", value)
@@ -274,6 +286,25 @@ class World:
             },
             "DELETE /api/v1/delegations/{delegation_id}": lambda: {"in_path": {"delegation_id": self.delegation}},
             "GET /api/v1/findings": lambda: {"params": {"modelId": o.model}},
+            "POST /api/v1/findings": lambda: {
+                "json": {"modelId": o.model, "version": "2.0.0", "severity": "low", "title": f"The {number}th."}
+            },
+            "PATCH /api/v1/findings/{finding_id}": lambda: {"json": {"title": f"The {number}th."}},
+            "POST /api/v1/findings/{finding_id}/close": lambda: {
+                "json": {"resolutionKind": "fixed", "resolution": "It was a loose cable."},
+                "in_path": {"finding_id": self._finding(o)} if goes_through else {},
+            },
+            "POST /api/v1/freezes": lambda: {"json": {
+                "name": "year end", "reason": "The books are closed.", "groups": ["closed"],
+                "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z",
+            }},
+            "DELETE /api/v1/freezes/{freeze_id}": lambda: {"in_path": {"freeze_id": self._freeze()}},
+            "POST /api/v1/models/{model_id}/versions/{version}/reviews": lambda: {
+                "json": {"comment": "Everything is as it was."}
+            },
+            "GET /api/v1/reviews": lambda: {"params": {"modelId": o.model}},
+            "GET /api/v1/events": lambda: {"params": {"modelId": o.model}},
+            "PUT /api/v1/users/me/time-zone": lambda: {"json": {"timeZone": "Europe/Berlin"}},
             "GET /api/v1/datasets": lambda: {"params": MANY},
             "GET /api/v1/groups": lambda: {"params": MANY},
             "POST /api/v1/evaluations/run": lambda: {
@@ -352,6 +383,21 @@ class World:
         r = self.registry
         return history.place_hold(r.unit(), r.call(r.admin), scope="log", reason="A court asked.")
 
+    def _finding(self, objects: Objects) -> str:
+        found = new_id()
+        query(
+            self.registry,
+            """insert into findings (id, model_id, version_id, severity, title, status, created_at)
+               select %s, model_id, version_id, 'low', 'It drifted.', 'open', now() from findings where id = %s""",
+            *(found, objects.finding),
+        )
+        return found
+
+    def _freeze(self) -> str:
+        r, day = self.registry, timedelta(days=1)
+        new = NewFreeze("over soon", "A test.", r.at + day, r.at + 2 * day, groups=["closed"])
+        return declare_freeze(r.unit(), r.call(r.admin), new)
+
     def _gone(self, goes_through: bool) -> dict[str, Any]:
         return {"in_path": {"user_id": self.newcomer().id}} if goes_through else {}
 
@@ -371,6 +417,8 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
         "/api/v1/findings": objects.model,
         "/api/v1/overrides": objects.model,
         "/api/v1/approvals": objects.parked,
+        "/api/v1/reviews": objects.model,
+        "/api/v1/events": objects.model,
         "/api/v1/groups": group,
         "/api/v1/audit": objects.model,
         "/api/v1/audit/search": objects.model,

@@ -34,6 +34,8 @@ CATALOG_ROLES: dict[str, list[str]] = {
 APPROVER = [
     "approval:*",
     "production:*",
+    "finding:*",
+    "freeze:read",
     "dashboard:use",
     "policy:approve",
     "model:read",
@@ -60,7 +62,7 @@ EVERYBODY = ["self:*", "policy:read", "group:read"]
 READINGS = sorted([*(one for one in PERMISSIONS if one.endswith(":read")), "model:download"])
 
 # Beyond their own groups: administrators everything, approvers what they decide about, auditors what they audit.
-_NOWHERE_IN_PARTICULAR = ("dashboard:use", "policy:approve")
+_NOWHERE_IN_PARTICULAR = ("dashboard:use", "freeze:read", "policy:approve")
 _DECIDING = [one for one in APPROVER if one not in _NOWHERE_IN_PARTICULAR]
 _ACROSS = {"approver": _DECIDING, "validator": _DECIDING, "auditor": CATALOG_ROLES["auditor"]}
 

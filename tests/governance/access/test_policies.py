@@ -108,6 +108,7 @@ def test_a_group_gives_nothing_that_decides_or_administers() -> None:
         "approval",
         "production",
         "policy",
+        "freeze",
         "group",
         "user",
         "dashboard",

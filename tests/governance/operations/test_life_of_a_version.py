@@ -8,6 +8,7 @@ from governance.errors import ApprovalInvalidated, Forbidden, IllegalTransition
 from governance.lifecycle import TRANSITIONS, TransitionName
 from governance.models import ArtifactType
 from governance.operations import registry
+from governance.operations.findings import close_finding
 from governance.requests import RequestStatus
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import METADATA, RegistryUnderTest
@@ -124,11 +125,18 @@ def test_a_retired_version_is_not_restored(shared_registry: RegistryUnderTest) -
     assert r.state(model, "1.0.0") == "production"
 
 
-def test_what_was_rolled_back_can_come_again(shared_registry: RegistryUnderTest) -> None:
+def test_what_was_rolled_back_can_come_again_when_its_finding_is_closed(shared_registry: RegistryUnderTest) -> None:
     r = shared_registry
     model = in_production(r, "1.0.0", "2.0.0")
-    step(r, model, "2.0.0", "rollback", REASON)
-    bring(r, model, "2.0.0", "promote_production")
+    finding = str((step(r, model, "2.0.0", "rollback", REASON).outcome or {})["findingId"])
+    for transition in ("submit", "evaluate", "approve_staging", "deploy_staging"):
+        step(r, model, "2.0.0", transition)
+    refused = r.settle(r.open(model, "2.0.0", "approve_production"))
+    assert refused.status is RequestStatus.DENIED
+    assert any("was rolled back" in reason for reason in refused.outcome["reasons"])
+    close_finding(r.unit(), r.call(r.grace), finding, kind="fixed", resolution="Trained again on clean data.")
+    for transition in ("approve_production", "promote_production"):
+        step(r, model, "2.0.0", transition)
     assert r.state(model, "1.0.0") == "deprecated"
     assert traffic(r, model) == {"production": {"2.0.0": 100}}
 
