@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from governance.canonical import canonical_bytes
 from governance.evidence import Case
 from governance.lifecycle import TransitionName
 from governance.policies.base import Policy
 from governance.policies.scope import Enforcement, Kind, Scope
-from governance.rules import Finding, compile_rule, facts_of, needs_of
+from governance.rules import Finding, RuleError, compile_rule, facts_of, needs_of
 from governance.rules.variables import Need
 from governance.verdicts import Failed, Passed, Unknown, Verdict
 
-_LONGEST_FACTS = 20_000
-"""Characters of the explanation in one verdict."""
+_MOST_CLAUSES = 100
+"""In the facts of one verdict; with more, each rule keeps its first five there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,16 @@ class RulePolicy(Policy):
 
     @property
     def needs(self) -> frozenset[Need]:
-        return frozenset(need for rule in self.rules for need in needs_of(compile_rule(rule.expression).variables))
+        try:
+            named = [compile_rule(rule.expression).variables for rule in self.rules]
+        except RuleError:  # of another release; it blocks whatever is gathered
+            return frozenset()
+        return frozenset(need for names in named for need in needs_of(names))
 
     def judge(self, case: Case) -> Verdict:
         findings = [(rule, _judged(rule, case)) for rule in self.rules]
         facts = {"rules": [_explained(rule, found) for rule, found in findings]}
-        if len(canonical_bytes(facts)) > _LONGEST_FACTS:
+        if sum(len(found.clauses) for _, found in findings) > _MOST_CLAUSES:
             facts = {"rules": [{**item, "clauses": item["clauses"][:5]} for item in facts["rules"]]}
         if not findings:
             return Unknown("The policy has no rule, so it judges nothing.")

@@ -56,7 +56,7 @@ def clauses_of(text: str, known: frozenset[str]) -> tuple[ClauseText, ...]:
 
 
 def _source(leaf: Any, text: str) -> str | None:
-    """Its part of the text. The parser forgets the places of constants and of their neighbours."""
+    """Its part of the text. The parser forgets where `true`, `false` and `null` stand, and what borders on them."""
     start, end = getattr(leaf.meta, "start_pos", None), getattr(leaf.meta, "end_pos", None)
     if start is not None and end is not None:
         return text[start:end].strip()

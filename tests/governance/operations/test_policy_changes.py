@@ -24,7 +24,7 @@ from governance.errors import (
 from governance.operations import policies
 from governance.operations.calls import IdempotencyKey
 from governance.policies import ActivePolicy
-from governance.policy_changes import PolicyState
+from governance.policy_changes import PolicyState, policy_id
 from governance.requests import RequestStatus
 from tests.fixtures.policies import policy
 from tests.fixtures.registries import shared_registry
@@ -280,7 +280,7 @@ def test_a_policy_is_found_by_its_id(shared_registry: RegistryUnderTest) -> None
     r = shared_registry
     with r.unit() as uow:
         for name in ("approvals", "completeness"):
-            identifier = policies.policy_id(name)
+            identifier = policy_id(name)
             assert policies.resolve(uow, identifier)[-1].name == name
             assert policies.resolve(uow, identifier.upper())[-1].name == name
         with pytest.raises(NotFound):

@@ -113,7 +113,7 @@ def test_what_is_not_settled_or_not_seen_is_not_replayed(shared_registry: Regist
     with pytest.raises(Conflict):
         run(r, lambda pool: decisions.replayed(pool, r.dev, request.id))
     r.settle(request)
-    outsider = r.person("olga", r.dev.roles and tuple(r.dev.roles), "elsewhere")
+    outsider = r.person("olga", tuple(r.dev.roles), "elsewhere")
     for who, which in ((outsider, request.id), (r.dev, r.dev.id), (r.dev, "x")):
         with pytest.raises(NotFound):
             run(r, lambda pool, who=who, which=which: decisions.replayed(pool, who, which))
@@ -158,7 +158,7 @@ def test_a_draft_that_only_denied_what_needs_no_people_flips_it_back(registry_un
     r = registry_under_test
     rules = [{"id": "tagged", "expression": "'reviewed' in model.tags", "message": "Not reviewed."}]
     samples = {"allowed": [{"evidence": {"model": {"tags": ["reviewed"]}}}], "denied": [{}]}
-    strict = {"rules": rules, "samples": samples, "scope": {"transitions": ["submit"]}}
+    strict: dict[str, Any] = {"rules": rules, "samples": samples, "scope": {"transitions": ["submit"]}}
     r.write_policy(policy("tagged", **strict))
     model = model_with_version(r)
     request = r.open(model, "1.0.0", "submit")

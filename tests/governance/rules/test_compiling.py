@@ -88,8 +88,8 @@ def test_an_error_is_never_true_though_it_is_a_truthy_text(text: str, says: str)
 def test_a_condition_of_any_type_but_bool_is_never_true() -> None:
     text = "version.metadata.reviewed && true"
     assert judged(text, metadata={"reviewed": True}).value is True
-    others: tuple[object, ...] = ("yes", 1, [True], None, {}, 0.0)
-    for value in others:
+    wrong: tuple[Any, ...] = ("yes", 1, [True], None, {}, 0.0)
+    for value in wrong:
         assert judged(text, metadata={"reviewed": value}).value is not True, value
 
 
