@@ -29,6 +29,7 @@ NAMES = {
     "deciding": "Deciding about a transition",
     "auditing": "Audit log",
     "policies": "Policies and the time machine",
+    "history": "Reading the audit log",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""

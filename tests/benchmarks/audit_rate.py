@@ -23,7 +23,6 @@ from sqlalchemy import create_engine, text
 
 from storage.audit_log import Sequencer, append, verify_log
 from storage.composition import open_engine
-from storage.migrations import upgrade
 from tests.governance.audit.histories import AUDIT_KEY, SIGNING_KEY, VERIFIER, drafts, event
 
 ROWS = 10_000
@@ -115,6 +114,8 @@ def _measure_verifying(dsn: str, directory: Path, entries: int) -> dict[str, Any
 
 
 def _create(dsn: str) -> None:
+    from storage.migrations import upgrade  # not for the clients' processes, which would take seconds longer to start
+
     engine = open_engine(dsn, pool_size=1)
     upgrade(engine)
     engine.dispose()

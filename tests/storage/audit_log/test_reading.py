@@ -147,7 +147,7 @@ def test_rows_that_the_constraints_forbid_are_named_too(sealed: AuditedPlatform)
         ),
     ]
     cases = {
-        "update audit_entries set entry = null where seq = 5": Kind.EDITED,
+        "update audit_entries set entry = null where seq = 5": Kind.REMOVED,
         "update audit_entries set leaf = null where seq = 5": Kind.EDITED,
         "update audit_entries set mac = null where seq = 5": Kind.EDITED,
         "update audit_entries set chain = null where seq = 5": Kind.EDITED,
