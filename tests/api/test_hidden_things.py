@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 
 from governance.access.roles import PackagePermission, Role
 from governance.access.rules import AccessRule
+from governance.operations import delegations
 from storage.composition import new_id
 from storage.postgres_server import PostgresServer
 from tests.api.browsing import Browsing
@@ -37,6 +39,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/models/{model_id}/versions/{version}/transitions": {"transition": "submit"},
     "POST /api/v1/transition-requests/{request_id}/approvals": {
         "decision": "approve", "comment": "", "evidenceDigest": "sha256:" + "0" * 64,
+    },
+    "POST /api/v1/transition-requests/{request_id}/overrides": {
+        "policy": "completeness", "policyVersion": 1, "evidenceDigest": "sha256:0", "reason": "It has to go out today.",
     },
     "POST /api/v1/transition-requests/{request_id}/withdraw": {"reason": "because"},
     "POST /api/v1/groups/{group_id}/members": {"userId": "dana"},
@@ -76,6 +81,14 @@ def hidden(
             registry, "insert into findings values (%s, %s, %s, 'low', 'Only the lab knows.', 'open', %s, now())",
             finding, request.model_id, request.version_id, request.id,
         )  # fmt: skip
+        override = new_id()
+        query(
+            registry,
+            """insert into overrides (id, request_id, policy, policy_version, evidence_digest, reason, proposed_by,
+               proposed_at, expires_at, envelope)
+               values (%s, %s, 'completeness', 1, '-', 'Only the lab knows.', %s, now(), now() + '1 day', '{}')""",
+            *(override, request.id, registry.grace.id),
+        )
         ids = {
             "model_id": request.model_id,
             "version": "2.0.0",
@@ -88,6 +101,12 @@ def hidden(
             "freeze_id": new_id(),  # whoever may not lift one is told that, whichever it is
             "group_id": one("select id from groups where name = 'lab'"),
             "user_id": registry.dev.id,
+            "delegation_id": delegations.delegate(
+                registry.unit(),
+                registry.call(registry.grace),
+                delegations.NewDelegation("alan", registry.at + timedelta(days=9), reason="Only the lab knows."),
+            ),
+            "override_id": override,
             "token_id": one("select id from tokens where user_id = %s", registry.dev.id),
         }
         people = {

@@ -21,7 +21,8 @@ from tests.api.served import data, refusal
 from tests.fixtures.registry import METADATA, RegistryUnderTest
 from tests.governance.operations.situations import evidence_of, query, results, stored, suite
 
-EVERYTHING = (Role.DATA_SCIENTIST, Role.ML_ENGINEER, Role.APPROVER)  # in the same hands, as in a small team
+# In the same hands, as in a small team.
+EVERYTHING = (Role.DATA_SCIENTIST, Role.ML_ENGINEER, Role.APPROVER, Role.VALIDATOR)
 
 
 def colleague(r: RegistryUnderTest, *in_groups: str) -> Principal:

@@ -277,7 +277,7 @@ class World:
                 "in_path": {"override_id": "00000000-0000-7000-8000-000000000001"}
             },
             "GET /api/v1/overrides": lambda: {"params": {"modelId": o.model}},
-            "GET /api/v1/approvals": lambda: {"params": {"modelId": o.model}},
+            "GET /api/v1/approvals": lambda: {"params": {"modelId": o.model, "all": "true"}},
             "POST /api/v1/approvals/batch": lambda: {"json": {
                 "decision": "approve", "items": [{"requestId": o.parked, "evidenceDigest": "sha256:" + "0" * 64}]
             }},

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from api.cli.demo.client import Refused, Wire
-from api.cli.demo.people import DANA, EVERYBODY, RAVI, Account, Cast, gather_cast, read_accounts, write_accounts
+from api.cli.demo.people import (
+    APPROVERS,
+    DANA,
+    EVERYBODY,
+    RAVI,
+    Account,
+    Cast,
+    gather_cast,
+    read_accounts,
+    write_accounts,
+)
 from tests.api.cli.demo_server import Asked, Reply, data, error, serving
 
 
@@ -109,6 +119,7 @@ def test_a_file_that_is_not_ours_counts_as_lost(tmp_path: Path, content: str) ->
 
 
 def test_three_people_of_two_groups_can_approve() -> None:
-    approvers = [person for person in EVERYBODY if "approver" in person.roles]
+    approvers = [person for person in EVERYBODY if not {"approver", "validator"}.isdisjoint(person.roles)]
+    assert any("validator" in person.roles for person in APPROVERS)
     assert len(approvers) == 4  # one of them asks, three decide
     assert len({group for person in approvers for group in person.groups}) >= 2

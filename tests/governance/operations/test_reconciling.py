@@ -15,7 +15,7 @@ from governance.operations.transitions import decide, withdraw
 from governance.requests import TransitionRequest
 from storage.composition import new_id
 from storage.leases import working_on
-from tests.fixtures.registry import APPROVER, METADATA, RegistryUnderTest
+from tests.fixtures.registry import METADATA, VALIDATOR, RegistryUnderTest
 from tests.governance.operations.situations import events, evidence_of, model_with_version, parked, query, stored
 
 MINUTE = timedelta(minutes=1)
@@ -186,7 +186,7 @@ def test_evidence_that_is_out_of_date_wakes_too(registry_under_test: RegistryUnd
 def test_a_quorum_that_a_change_of_groups_completes(registry_under_test: RegistryUnderTest) -> None:
     r = registry_under_test
     request = waiting_for_people(r, risk_tier="High")
-    third = r.person("barbara", APPROVER, "risk")
+    third = r.person("barbara", VALIDATOR, "risk")
     for person in (r.grace, r.alan, third):
         decide(
             r.unit(),
@@ -197,7 +197,7 @@ def test_a_quorum_that_a_change_of_groups_completes(registry_under_test: Registr
             evidence_digest=request.evidence_digest or "",
         )
     assert look(r) == NOTHING
-    r.change(third.id, roles=["approver"], in_groups=["clinical"], active=True)
+    r.change(third.id, roles=["validator"], in_groups=["clinical"], active=True)
     assert look(r) == Reconciled((), (), (request.id,), ())
 
 
