@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from governance.access.principal import Principal
 from governance.errors import Forbidden, NotFound
-from storage.composition import new_id
-from storage.queries import evaluations, groups, people, registry, requests, run_page
+from storage.composition import new_id, now
+from storage.queries import deadlines, evaluations, groups, people, registry, requests, run_page
 from storage.queries.pages import Page, PageRequest
 from tests.governance.access.plain import Person, may_somewhere
 from tests.storage.queries.world import DATASET, HISTORY, MODEL, TRAFFIC, Asset, World
@@ -141,7 +141,7 @@ class Looking:
         }  # fmt: skip
         await self._list(
             f"findings of {model}, {status}", HISTORY, found,
-            lambda page: registry.findings(self.pool, self.caller, page, model_id=model, status=status),
+            lambda page: deadlines.findings(self.pool, self.caller, page, now(), model_id=model, status=status),
         )  # fmt: skip
 
     async def _groups(self) -> None:
