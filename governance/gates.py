@@ -75,7 +75,7 @@ def decide(results: Sequence[GateResult], waived: Container[tuple[str, int]] = (
     blocking = [result for result in results if _blocks(result, waived)]
     if not blocking:
         return Decision("allowed", ())
-    undecided = [result for result in blocking if result.about_people and result.verdict.outcome == "unknown"]
+    undecided = [result for result in blocking if _waits(result)]
     if len(undecided) == len(blocking):
         return Decision("waiting", _reasons(undecided))
     return Decision("denied", _reasons([result for result in blocking if result not in undecided]))
@@ -87,9 +87,13 @@ def _blocks(result: GateResult, waived: Container[tuple[str, int]]) -> bool:
     return result.enforcement == "hard" or (result.policy, result.policy_version) not in waived
 
 
+def _waits(result: GateResult) -> bool:
+    return result.about_people and result.verdict.outcome == "unknown"
+
+
 def changes_requested(results: Sequence[GateResult]) -> bool:
     """Is the one thing that blocks that people ask for changes, and nobody rejects it outright?"""
-    failed = [result for result in results if result.verdict.outcome != "passed"]
+    failed = [result for result in results if result.verdict.outcome != "passed" and not _waits(result)]
     return bool(failed) and all(result.verdict.facts.get("changesRequested") is True for result in failed)
 
 
