@@ -79,6 +79,9 @@ class Requests(Protocol):
 
     def get(self, request_id: str) -> TransitionRequest: ...
     def lock(self, request_id: str) -> TransitionRequest: ...
+    def moving(self, version_id: str) -> TransitionRequest | None:
+        """The undecided request that moves the version, locked."""
+
     def of_flow_run(self, flow_run_id: str) -> TransitionRequest | None: ...
     def launched(self, request_id: str, flow_run_id: str, attempt: int, at: datetime) -> None: ...
     def next_attempt(self, request_id: str, at: datetime) -> int: ...
@@ -284,7 +287,9 @@ class Notices(Protocol):
     """What people were told about a request, each kind once."""
 
     def record(self, request_id: str, kind: str, data: Mapping[str, Any], at: datetime) -> bool:
-        """False when it was recorded before. Kinds: "reminded", "escalated", "expired", "ended" (its run was)."""
+        """False when it was recorded before. Kinds: "reminded", "escalated", "expired", "superseded",
+        "ended" (its run was).
+        """
 
     def unattended(
         self, *, notice_before: datetime, expiry_before: datetime, limit: int, after: str | None
@@ -294,7 +299,7 @@ class Notices(Protocol):
         """
 
     def not_ended(self, limit: int) -> tuple[str, ...]:
-        """Expired requests whose run was not told yet."""
+        """Expired and superseded requests whose run was not told yet."""
 
     def who_decides(self, request_id: str, groups: Sequence[str] | None) -> tuple[str, ...]:
         """Names of active people who may decide and have not; of members of these groups, or of all with None."""

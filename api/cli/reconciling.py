@@ -1,4 +1,4 @@
-"""`reconcile`: take up the requests that an outage left without a run."""
+"""`reconcile`: take up the requests that an outage left without a run, and do what time has come for."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def reconcile_once(home: Path | None) -> bool:
     DependencyUnavailable, SettingsError.
     """
     from governance.operations.launching import reconcile
+    from governance.operations.tending import tend
     from storage.composition import Platform
     from storage.platform_processes.looking import demand_platform
 
@@ -27,6 +28,7 @@ def reconcile_once(home: Path | None) -> bool:
             platform.system_call("reconcile"),
             orphan_after=timedelta(seconds=platform.settings.orphan_seconds),
         )
+        tended = tend(platform.new_unit, platform.launcher, platform.system_call("reconcile"))
     finally:
         platform.engine.dispose()
     kinds = {
@@ -34,6 +36,10 @@ def reconcile_once(home: Path | None) -> bool:
         "launched again": done.relaunched,
         "woken": done.woken,
         "not reached": done.unreachable,
+        "reminded": tended.reminded,
+        "escalated": tended.escalated,
+        "expired": tended.expired,
+        "review overdue": tended.overdue,
     }
     console = Console()
     if not any(kinds.values()):

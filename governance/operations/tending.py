@@ -30,7 +30,8 @@ NewUnit = Callable[[], UnitOfWork]
 
 @dataclass(frozen=True, slots=True)
 class Tended:
-    """What one pass did: ids of requests by kind, and of reviews. `ended`: runs that were told of the expiry."""
+    """What one pass did: ids of requests by kind, and of reviews. `ended`: requests whose
+    runs were told of the expiry, or of the break-glass that took their place."""
 
     reminded: tuple[str, ...] = ()
     escalated: tuple[str, ...] = ()
@@ -155,7 +156,7 @@ def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
 
 
 def _end_runs(new_unit: NewUnit, launcher: Launcher, call: Call, limit: int) -> list[str]:
-    """Wake the runs of expired requests, so that they end; a run that is gone has ended."""
+    """Wake the runs of expired and superseded requests, so that they end; a run that is gone has ended."""
     with new_unit() as uow:
         waiting = uow.notices.not_ended(limit)
     ended = []

@@ -87,6 +87,8 @@ def open_request(uow: UnitOfWork, call: Call, command: OpenRequest) -> Transitio
             at=call.at,
             break_glass=command.break_glass,
         )
+        if request.break_glass:
+            _make_way(uow, call, request)
         uow.requests.add(request)  # before the version's lock: see the order of locks
         version = uow.versions.lock(version.id)[version.id]
         plan(version.state, transition.name)
@@ -124,6 +126,28 @@ def _check_break_glass(command: OpenRequest, transition: Transition) -> None:
         raise InvalidInput(
             f"Break-glass needs a reason of at least {BREAK_GLASS_REASON} characters.", details={"field": "reason"}
         )
+
+
+def _make_way(uow: UnitOfWork, call: Call, request: TransitionRequest) -> None:
+    """What takes the version out of production already, but waits for a freeze or a timer, is taken back for it."""
+    waiting = uow.requests.moving(request.version_id)
+    if waiting is None:
+        return
+    outcome = {"name": "Withdrawn", "reasons": ["A break-glass request took its place."]}
+    uow.requests.settle(waiting.id, RequestStatus.WITHDRAWN, outcome, None, None, call.at)
+    uow.notices.record(waiting.id, "superseded", {"by": request.id}, call.at)
+    uow.audit(
+        call.event(
+            "request:withdrawn",
+            "request",
+            waiting.id,
+            before={"status": waiting.status.value},
+            after={"status": "withdrawn", **outcome},
+            supersededBy=request.id,
+        )
+    )
+    ended = {"status": "withdrawn", "outcome": "Withdrawn", "transition": waiting.transition.value}
+    call.tell(uow, REQUEST_SETTLED, ("request", waiting.id), waiting.model_id, **ended)
 
 
 def _break_glass(uow: UnitOfWork, call: Call, request: TransitionRequest, version: ModelVersion) -> None:

@@ -181,7 +181,7 @@ _UNATTENDED = sql("""
         and (cast(:after as uuid) is null or id > cast(:after as uuid)) order by id limit :most
 """)
 _NOT_ENDED = sql("""
-    select request_id::text from request_notices n where kind = 'expired'
+    select request_id::text from request_notices n where kind in ('expired', 'superseded')
         and not exists (select 1 from request_notices e where e.request_id = n.request_id and e.kind = 'ended')
     order by at limit :most
 """)

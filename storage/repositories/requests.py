@@ -138,6 +138,12 @@ class RequestRepository:
             raise NotFound("transition request", request_id)
         return _request(row)
 
+    def moving(self, version_id: str) -> TransitionRequest | None:
+        moves = requests.c.transition != TransitionName.EVALUATE.value
+        query = select(requests).where(requests.c.version_id == version_id, _UNDECIDED, moves).with_for_update()
+        row = self._connection.execute(query).one_or_none()
+        return _request(row) if row else None
+
     def of_flow_run(self, flow_run_id: str) -> TransitionRequest | None:
         row = self._connection.execute(select(requests).where(requests.c.flow_run_id == flow_run_id)).one_or_none()
         return _request(row) if row else None

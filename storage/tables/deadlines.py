@@ -55,7 +55,7 @@ request_notices = Table(
     text("kind", primary_key=True),
     moment("at"),
     json("data"),
-    CheckConstraint("kind in ('reminded', 'escalated', 'expired', 'ended')", name="kind"),
+    CheckConstraint("kind in ('reminded', 'escalated', 'expired', 'superseded', 'ended')", name="kind"),
 )
 
 events = Table(

@@ -90,7 +90,7 @@ create table request_notices (
     at timestamptz not null,
     data jsonb not null,
     constraint request_notices_pkey primary key (request_id, kind),
-    constraint request_notices_kind_check check (kind in ('reminded', 'escalated', 'expired', 'ended')),
+    constraint request_notices_kind_check check (kind in ('reminded', 'escalated', 'expired', 'superseded', 'ended')),
     constraint request_notices_request_id_fkey foreign key (request_id) references transition_requests (id)
 );
 

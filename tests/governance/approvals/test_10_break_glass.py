@@ -12,8 +12,8 @@ from governance.operations.transitions import OpenRequest, open_request
 from governance.policies.wait_timer import WaitTimer
 from governance.requests import RequestStatus, TransitionRequest
 from tests.fixtures.registry import RegistryUnderTest
-from tests.governance.approvals.clock import freeze
-from tests.governance.operations.situations import WAY, bring, events, in_production, model_with_version, query
+from tests.governance.approvals.clock import freeze, pass_time
+from tests.governance.operations.situations import WAY, bring, events, in_production, model_with_version, query, stored
 
 WHY = "It denies every loan since this morning."
 
@@ -71,9 +71,11 @@ def test_it_passes_over_freezes_and_waits(registry_under_test: RegistryUnderTest
     assert r.settle(plain).kind == "waiting", "without it, it waits"
     r.later(hours=2)
     assert r.settle(plain).kind == "waiting", "the freeze is longer than the wait"
-    query(r, "update transition_requests set status = 'withdrawn' where id = %s", plain.id)
 
     request = break_glass(r, model, "2.0.0", transition)
+    assert stored(r, plain).status is RequestStatus.WITHDRAWN, "what waited makes way"
+    assert pass_time(r).ended == (plain.id,)
+    assert pass_time(r).ended == ()
     settled = r.settle(request)
     assert settled.status is RequestStatus.APPLIED
     told = {event.action for event in events(r, request.id)}

@@ -13,6 +13,7 @@ from governance.freezes import FreezeWindow, Weekly, in_force
 from governance.lifecycle import TransitionName
 from governance.operations import groups, people
 from governance.operations.freezes import NewFreeze, declare_freeze, lift_freeze
+from governance.operations.transitions import decide
 from governance.policies.wait_timer import WaitTimer
 from governance.requests import RequestStatus
 from tests.fixtures.registry import RegistryUnderTest
@@ -89,6 +90,21 @@ def test_where_nobody_approves_it_counts_from_the_opening(registry_under_test: R
 def test_a_wait_is_a_number_of_minutes(registry_under_test: RegistryUnderTest) -> None:
     with pytest.raises(InvalidInput):
         waits(registry_under_test, Low=-1)
+
+
+def test_asking_for_changes_waits_for_nothing(registry_under_test: RegistryUnderTest) -> None:
+    """A wait and a freeze hold back what goes on, not what goes back."""
+    r = registry_under_test
+    request = parked(r)
+    waits(r, Low=30)
+    freeze(r, transitions=["approve_production"])
+    r.approve(request)
+    digest = stored(r, request).evidence_digest or ""
+    decide(r.unit(), r.call(r.grace), request.id, decision="request_changes", comment="Measure fairness.",
+           evidence_digest=digest)  # fmt: skip
+    settled = r.settle(request)
+    assert (settled.status, settled.outcome["name"]) == (RequestStatus.DENIED, "ChangesRequested")
+    assert settled.outcome["followUp"]
 
 
 def test_the_reconciler_wakes_it_when_the_wait_is_over(registry_under_test: RegistryUnderTest) -> None:

@@ -340,8 +340,11 @@ class Walk:
         shut = self.numbers.choice(("open", "closed"))
         query(
             self.registry,
-            "insert into findings values (%s, %s, %s, 'low', 'A finding.', %s, %s, now())",
-            finding, version.model, version.id, shut, request.id,
+            """insert into findings (id, model_id, version_id, severity, title, status, request_id, created_at,
+                    closed_at)
+                   select %s, %s, %s, 'low', 'A finding.', s, %s, now(), case s when 'closed' then now() end
+                   from (values (%s::text)) given(s)""",
+            finding, version.model, version.id, request.id, shut,
         )  # fmt: skip
         self.world.findings[finding] = Part(finding, version.model, version.id, shut)
         if self._rarely(2):
