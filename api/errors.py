@@ -31,6 +31,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.RequestOpen, 409, "REQUEST_OPEN"),
     (domain.RequestClosed, 409, "REQUEST_CLOSED"),
     (domain.VersionFrozen, 409, "VERSION_FROZEN"),
+    (domain.EvidenceNotReady, 409, "EVIDENCE_NOT_READY"),
+    (domain.EvidenceBroken, 409, "EVIDENCE_BROKEN"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.Conflict, 409, "CONFLICT"),
     (domain.RevisionMismatch, 412, "REVISION_MISMATCH"),

@@ -15,6 +15,8 @@ GovernanceError
 │   ├── RequestOpen           another request moves this version already
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
+│   ├── EvidenceNotReady      the request has nothing frozen yet that could be proved
+│   ├── EvidenceBroken        what is stored is not what was decided about, or not what the audit log was signed with
 │   └── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 ├── RevisionMismatch          If-Match named an older revision
 ├── RevisionRequired          a change without If-Match
@@ -85,6 +87,12 @@ class RequestClosed(Conflict): ...
 
 
 class VersionFrozen(Conflict): ...
+
+
+class EvidenceNotReady(Conflict): ...
+
+
+class EvidenceBroken(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...

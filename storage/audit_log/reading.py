@@ -10,7 +10,7 @@ import psycopg
 
 from governance.audit.chain import Head
 from governance.audit.entry import Draft, Entry
-from governance.audit.note import VerifierKey
+from governance.audit.note import Believed
 from governance.audit.report import Report
 from governance.audit.verification import verify
 from storage.audit_log.checkpoints import CheckpointFiles
@@ -38,7 +38,7 @@ def verify_log(
     dsn: str,
     checkpoint_dir: Path,
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -56,7 +56,7 @@ def verify_transaction(
     connection: psycopg.Connection[Any],
     checkpoint_dir: Path,
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:

@@ -9,16 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.note import VerifierKey
 from governance.audit.report import Report
-from storage.audit_log.keys import (
-    KeyFileError,
-    load_or_create_signing_key,
-    load_verifier_key,
-    verifier_file,
-)
+from governance.bundle.facts import PublicKeys
+from governance.errors import DependencyUnavailable
+from storage.audit_log.keys import KeyFileError, load_or_create_signing_key
 from storage.audit_log.ledger import BrokenHistoryError
 from storage.audit_log.reading import verify_log
 from storage.audit_log.sequencer import Sequencer
-from storage.composition import Platform
+from storage.composition import Platform, now
+from storage.signing_keys import PlatformKeys, public_ring
 
 _DRAIN_SECONDS = 15.0
 
@@ -28,12 +26,10 @@ def signing_key_of(platform: Platform) -> Ed25519PrivateKey:
 
 
 def sequencer_of(platform: Platform) -> Sequencer:
-    key = signing_key_of(platform)
     return Sequencer(
         platform.settings.database_url,
         platform.settings.audit_directory,
-        key,
-        VerifierKey.named_after(key.public_key()).name,
+        PlatformKeys(platform.settings, now),
         audit_key=platform.audit_key,
     )
 
@@ -43,10 +39,10 @@ def sequence_waiting(platform: Platform) -> str | None:
     key either.
     """
     try:
-        _public_key(platform)
+        believed_notes(platform)
         _existing_audit_key(platform)
         sequencer_of(platform).drain(_DRAIN_SECONDS)
-    except (BrokenHistoryError, KeyFileError, TimeoutError, OSError, psycopg.Error) as error:
+    except (BrokenHistoryError, KeyFileError, DependencyUnavailable, TimeoutError, OSError, psycopg.Error) as error:
         return f"What waits could not be brought into the log: {error}"
     return None
 
@@ -60,20 +56,19 @@ def verify_platform(platform: Platform, progress: Callable[[int], None] | None =
     return verify_log(
         platform.settings.database_url,
         platform.settings.audit_directory,
-        public_key=_public_key(platform),
+        public_key=believed_notes(platform),
         mac_key=_existing_audit_key(platform),
         progress=progress,
     )
 
 
-def _public_key(platform: Platform) -> VerifierKey:
-    """The public half alone is enough; with the signing key at hand, both have to agree."""
-    path = platform.settings.key_directory / "audit-signing.pem"
-    if path.exists():
-        return VerifierKey.named_after(signing_key_of(platform).public_key())
-    if verifier_file(path).exists():
-        return load_verifier_key(verifier_file(path))
-    raise KeyFileError(f"{path}, the key of the audit log's checkpoints, is not there.")
+def believed_notes(platform: Platform) -> tuple[VerifierKey, ...]:
+    """Whose checkpoints count. The public halves alone are enough. Raises KeyFileError, OSError."""
+    return public_ring(platform.settings).believed
+
+
+def public_keys(platform: Platform) -> PublicKeys:
+    return public_ring(platform.settings).public()
 
 
 def _existing_audit_key(platform: Platform) -> bytes:
