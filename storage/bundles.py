@@ -20,7 +20,7 @@ from governance.canonical import digest_of
 from governance.errors import DependencyUnavailable, EvidenceBroken, EvidenceNotReady, InvalidInput
 from storage.audit_log.checkpoints import CheckpointFiles
 from storage.audit_log.running import believed_notes, public_keys
-from storage.audit_log.tree import IncompleteLogError, Tree, extend
+from storage.audit_log.tree import IncompleteLogError, Tree, extend, forget
 from storage.composition import Platform
 from storage.queries.bundles import CLOSED, Reading, of_the_request
 
@@ -34,6 +34,16 @@ def export(platform: Platform, caller: Principal, request_id: str, since: int | 
 
     Raises NotFound, EvidenceNotReady, EvidenceBroken, NotSealedYet, InvalidInput, DependencyUnavailable.
     """
+    try:
+        return _exported(platform, caller, request_id, since)
+    except EvidenceBroken:
+        # Either the log is broken, or the stored subtrees are those of another one, such as before a restore.
+        with platform.engine.begin() as connection:
+            forget(_driver(connection))
+        return _exported(platform, caller, request_id, since)
+
+
+def _exported(platform: Platform, caller: Principal, request_id: str, since: int | None) -> tuple[str, bytes]:
     files = CheckpointFiles(platform.settings.audit_directory)
     newest = files.snapshot().newest  # first: a checkpoint follows the commit of its entries, so the snapshot has them
     believed = believed_notes(platform)
@@ -150,11 +160,16 @@ def _sealed(
                 "The audit log does not extend what was signed before. gatehouse audit verify tells more."
             )
         proofs = (note, proof)
+    asked = None
+    if since is not None:
+        asked = Proof(since, tree.consistency(since, seal.size))
+        if not verify_consistency(since, seal.size, tree.root(0, since), seal.root, asked.path):
+            raise EvidenceBroken("The audit log's subtrees do not lead to the signed root.")
     return SealedEntries(
         entries=entries,
         checkpoint=newest,
         size=seal.size,
         root=seal.root,
         older=proofs,
-        since=Proof(since, tree.consistency(since, seal.size)) if since else None,
+        since=asked,
     )

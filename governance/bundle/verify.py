@@ -530,6 +530,8 @@ class Verification:
     def _statement(self, name: str) -> None:
         stem = name[: -len(".dsse.json")]
         envelope = parsed(self._files[name])
+        if json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode() != self._files[name]:
+            raise Broken("it is not spelt as the registry writes it")
         payload, _ = opened(envelope, IN_TOTO, self._keys)
         for other, wanted in (
             (stem + ".pae", pae(IN_TOTO, payload)),

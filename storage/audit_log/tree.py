@@ -73,6 +73,11 @@ def extend(connection: psycopg.Connection[Any], size: int, *, at_most: int | Non
                 connection.execute(_INSERT, (level, list(range(place, place + len(hashes))), hashes))
 
 
+def forget(connection: psycopg.Connection[Any]) -> None:
+    """Throw away what is stored, to be made anew."""
+    connection.execute("delete from audit_tree")
+
+
 class Tree:
     """Several proofs of one log: what was read for one serves the next."""
 
