@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,10 +20,13 @@ from governance.bundle.members import bundle, file_name
 from governance.canonical import digest_of
 from governance.errors import DependencyUnavailable, EvidenceBroken, EvidenceNotReady, InvalidInput
 from storage.audit_log.checkpoints import CheckpointFiles
-from storage.audit_log.running import believed_notes, public_keys
+from storage.audit_log.keys import KeyFileError
 from storage.audit_log.tree import IncompleteLogError, Tree, extend, forget
 from storage.composition import Platform
 from storage.queries.bundles import CLOSED, Reading, of_the_request
+from storage.signing_keys import ring_of
+
+log = logging.getLogger("gatehouse.evidence")
 
 
 class NotSealedYet(DependencyUnavailable):
@@ -46,7 +50,14 @@ def export(platform: Platform, caller: Principal, request_id: str, since: int | 
 def _exported(platform: Platform, caller: Principal, request_id: str, since: int | None) -> tuple[str, bytes]:
     files = CheckpointFiles(platform.settings.audit_directory)
     newest = files.snapshot().newest  # first: a checkpoint follows the commit of its entries, so the snapshot has them
-    believed = believed_notes(platform)
+    try:
+        ring, signer = ring_of(platform.settings), platform.signer
+    except (KeyFileError, OSError) as error:
+        log.error("the signing key cannot be used: %s", error)
+        raise DependencyUnavailable(
+            "The signing key cannot be used; the platform's log tells why.", details={"dependency": "signing key"}
+        ) from error
+    believed = ring.believed
     try:
         seal = Checkpoint.opened(newest, believed) if newest is not None else None
     except InvalidNoteError as error:
@@ -70,10 +81,10 @@ def _exported(platform: Platform, caller: Principal, request_id: str, since: int
             )
         older = _older(files, believed, seal)
         try:
-            log = _sealed(reading_on, reading, facts, newest, seal, older, since)
+            sealed = _sealed(reading_on, reading, facts, newest, seal, older, since)
         except IncompleteLogError as error:
             raise EvidenceBroken(f"The audit log is not whole: {error}. gatehouse audit verify tells more.") from error
-    return file_name(facts), bundle(facts, log, public_keys(platform), platform.signer)
+    return file_name(facts), bundle(facts, sealed, ring.public(), signer)
 
 
 def _older(files: CheckpointFiles, believed: Sequence[VerifierKey], seal: Checkpoint) -> tuple[str, Checkpoint] | None:

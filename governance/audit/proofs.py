@@ -51,7 +51,7 @@ def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[
 def consistency_path(first: int, second: int, root: Callable[[int, int], bytes]) -> list[bytes]:
     """The same from whatever knows the root over the leaves from `low` to `high` (exclusive)."""
     if not 0 <= first <= second:
-        raise ValueError(f"size {first} does not lie within {second}")
+        raise ValueError(f"sizes {first} and {second} do not lie in this order")
     if first in (0, second):
         return []
     path: list[bytes] = []

@@ -514,6 +514,9 @@ class Verification:
         for name in self._files:
             if name not in listed and name not in SEALING:
                 self._no(name, "was added: the manifest does not list it")
+        for name in SEALING:
+            if name not in self._files:
+                self._no(name, "is missing from the bundle")
         for name in NEEDED:
             if name not in listed:
                 self._no(name, "is not listed, though every bundle has it")

@@ -69,7 +69,7 @@ def _arrangements(members: Members) -> Iterator[Case]:
         yield Case(f"{name}: twice", pack([*members, (name, data)]), (name,))
         yield Case(f"{name}: twice, first another", pack([(name, b"{}"), *members]), (name,))
         swapped = _with(_with(members, name, foreign), other, data)
-        yield Case(f"{name}: content exchanged with {other}", pack(swapped), (name,))
+        yield Case(f"{name}: content exchanged with {other}", pack(swapped), (name, other))
         moved = (
             [*without[: index // 2], (name, data), *without[index // 2 :]] if index > 1 else [*without, (name, data)]
         )
@@ -170,11 +170,10 @@ def _forgeries(members: Members) -> Iterator[Case]:
     """By somebody who knows the format and makes the manifest anew: then the statement about it is what breaks."""
     for name, data in members:
         if name not in SEALING:
-            yield Case(
-                f"{name}: with a new manifest", pack(relisted(_with(members, name, data + b" "))), ("manifest.json",)
-            )
+            changed = relisted(_with(members, name, data + b" "))
+            yield Case(f"{name}: with a new manifest", pack(changed), ("manifest.json", name))
             rest = [one for one in members if one[0] != name]
-            yield Case(f"{name}: dropped with a new manifest", pack(relisted(rest)), ("manifest.json",))
+            yield Case(f"{name}: dropped with a new manifest", pack(relisted(rest)), ("manifest.json", name))
 
 
 def relisted(members: Members) -> Members:
