@@ -17,7 +17,7 @@ from tests.api.served import ServedApi, refusal, served
 from tests.fixtures.platform import gatehouse
 from tests.fixtures.postgres import fresh_database
 from tests.governance.operations.situations import bring, model_with_version
-from tests.storage.bundles.exporting import failed
+from tests.storage.bundles.exporting import failed, members_of
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,12 @@ def test_data_sets_that_the_caller_may_not_see_stay_closed(sequenced: ServedApi)
     auditor = sequenced.sign_in(r.person("auditor-of-history", [Role.AUDITOR], "elsewhere"))
     archive = auditor.get(path_of(request.id)).content
     assert failed(archive, key_of(sequenced)) == {}
-    assert b"holdout-" not in archive.replace(b"evaluation-suite", b"")
-    assert b"closed to whoever exported this" in archive
+    members = dict(members_of(archive))
+    assert b"d" * 64 not in archive, "the digest of its content"
+    assert b"holdout-" not in members["lineage.json"] + members["sbom.cdx.json"]
+    assert b"closed to whoever exported this" in members["lineage.json"]
+    theirs = dict(members_of(sequenced.dev.get(path_of(request.id)).content))
+    assert b"holdout-" in theirs["lineage.json"]
 
 
 def test_evidence_that_is_not_there_yet(sequenced: ServedApi) -> None:
@@ -98,7 +102,8 @@ def test_several_at_once(sequenced: ServedApi) -> None:
     answers: list[bytes] = []
 
     def ask() -> None:
-        answers.append(sequenced.with_token(sequenced.tokens["dana"]).get(path_of(request.id)).content)
+        with sequenced.with_token(sequenced.tokens["dana"]) as client:
+            answers.append(client.get(path_of(request.id)).content)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:

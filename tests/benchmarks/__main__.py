@@ -28,6 +28,7 @@ NAMES = {
     "reading": "Reading over HTTP",
     "deciding": "Deciding about a transition",
     "auditing": "Audit log",
+    "evidence": "Evidence bundles",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""

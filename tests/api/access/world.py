@@ -17,6 +17,7 @@ from governance.access.principal import Principal
 from governance.access.roles import Role
 from governance.operations import evaluations, groups, people
 from governance.operations.evaluations import NewSuite
+from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
 from tests.api.served import ServedApi
@@ -100,6 +101,7 @@ class World:
         self.group = str(query(r, "select id from groups where name = 'owners'")[0][0])
         self.stranger = r.person("stranger", (), "others")
         self.objects = {False: self._objects(public=False), True: self._objects(public=True)}
+        sequencer_of(r.platform).drain()  # evidence is given out when its entries are signed
         self._clients: dict[tuple[str, str], httpx.Client] = {}
         self._ids: dict[tuple[str, str], str] = {}
 
@@ -209,6 +211,7 @@ class World:
             "POST /api/v1/models/{model_id}/versions/{version}/artifacts": lambda: {
                 "params": {"type": "config", "name": f"config-{number}"}, "content": b"{}"
             },
+            "GET /api/v1/transition-requests/{request_id}/evidence": lambda: {"in_path": {"request_id": o.settled}},
             "POST /api/v1/transition-requests/{request_id}/approvals": lambda: {
                 "json": {"decision": "approve", "evidenceDigest": "sha256:" + "0" * 64}
             },
