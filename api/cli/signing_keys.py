@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -52,8 +52,8 @@ def rotate_keys(
     """Raises KeyFileError, OSError, DependencyUnavailable."""
     from governance.signing import Signer
     from storage.audit_log.keys import KeyFileError, load_signing_key
+    from storage.key_rotation import rotate_and_record
     from storage.signers import CommandSigner, FileSigner, public_key_from
-    from storage.signing_keys import rotate
 
     to: Signer | None = None
     if key_file is not None:
@@ -62,8 +62,11 @@ def rotate_keys(
         if public_key is None:
             raise KeyFileError("--to-command needs --to-public-key.")
         to = CommandSigner(command, public_key_from(public_key))
-    ring = rotate(settings_of(home), datetime.now(UTC), overlap=timedelta(days=overlap_days), to=to)
-    print(ring.current if to is None else ring.believed[-1])
+    made, recorded = rotate_and_record(settings_of(home), overlap=timedelta(days=overlap_days), to=to)
+    print(made.following)
+    if not recorded:
+        sentence = "The platform does not run, so its audit log does not tell of this; rotations.json does."
+        Console(stderr=True).print(sentence, soft_wrap=True)
     if to is not None:
         Console(stderr=True).print(
             "The new key is vouched for. Name it in the settings and restart the platform; "

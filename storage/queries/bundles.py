@@ -54,7 +54,7 @@ _DATASETS = """select coalesce(json_agg(json_build_object('id', d.id, 'name', d.
 _SUBJECT = r"""substring(right(entry, 300) from '"subject":\{"id":"([^"\\]+)","kind":"[^"\\]*"\}\}$')"""
 
 _ENTRIES = f"""select seq, entry, leaf from audit_entries where {_SUBJECT} = any(%(ids)s) and seq < %(size)s
-    order by seq limit %(most)s"""
+    order by ({_SUBJECT} = %(first)s) desc, seq limit %(most)s"""
 
 _UNSEALED = f"""select exists (select 1 from audit_outbox where {_SUBJECT} = %(id)s)
     or exists (select 1 from audit_entries where {_SUBJECT} = %(id)s and seq >= %(size)s)"""
@@ -101,9 +101,13 @@ class Reading:
         return bool(row and row[0])
 
     def entries(self, subjects: Sequence[str], size: int) -> list[tuple[int, str, bytes]]:
-        """(number, text, leaf hash) of the entries about these, among the first `size`, in order."""
-        asked = {"ids": list(subjects), "size": size, "most": MOST_ENTRIES}
-        return [(seq, entry, bytes(leaf)) for seq, entry, leaf in self._connection.execute(_ENTRIES, asked)]
+        """(number, text, leaf hash) of the entries about these, among the first `size`, in order.
+
+        MOST_ENTRIES of them; those about the first subject before all others.
+        """
+        asked = {"ids": list(subjects), "first": subjects[0], "size": size, "most": MOST_ENTRIES}
+        found = self._connection.execute(_ENTRIES, asked)
+        return sorted((seq, entry, bytes(leaf)) for seq, entry, leaf in found)
 
     def _rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         row = self._connection.execute(statement, values).fetchone()

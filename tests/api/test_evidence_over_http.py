@@ -16,7 +16,7 @@ from storage.postgres_server import PostgresServer
 from tests.api.served import ServedApi, refusal, served
 from tests.fixtures.platform import gatehouse
 from tests.fixtures.postgres import fresh_database
-from tests.governance.operations.situations import bring, model_with_version
+from tests.governance.operations.situations import bring, eventually, model_with_version, query
 from tests.storage.bundles.exporting import failed, members_of
 
 
@@ -149,6 +149,23 @@ def test_the_command_line_exports_and_verifies(sequenced: ServedApi, tmp_path: P
     assert gatehouse("evidence", "verify", tmp_path / "absent.zip").returncode == 2
 
 
+def test_a_rotation_is_audited_and_bundles_go_on(sequenced: ServedApi) -> None:
+    r = sequenced.registry
+    request = bring(r, model_with_version(r), "1.0.0", "submit")
+    old = key_of(sequenced)
+    assert failed(sequenced.dev.get(path_of(request.id)).content, old) == {}
+    url = r.settings.database_url
+    done = gatehouse("keys", "rotate", "--home", r.settings.home, GATEHOUSE_DATABASE_URL=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    new = key_of(sequenced)
+    assert new == done.stdout
+    again = bring(r, model_with_version(r), "1.0.0", "submit")
+    archive = sequenced.dev.get(path_of(again.id)).content
+    assert failed(archive, old) == failed(archive, new) == {}
+    assert dict(members_of(archive))["audit/checkpoint"].count("\n— ".encode()) == 2
+    eventually(lambda: query(r, "select 1 from audit_entries where entry like '%%signing-key:rotated%%'") == [(1,)])
+
+
 def test_the_command_line_rotates(tmp_path: Path) -> None:
     home = tmp_path / "home"
     none = gatehouse("keys", "list", "--home", home)
@@ -156,6 +173,7 @@ def test_the_command_line_rotates(tmp_path: Path) -> None:
     assert "Traceback" not in none.stderr
     first = gatehouse("keys", "rotate", "--home", home, "--overlap-days", "2")
     assert first.returncode == 0, first.stderr
+    assert "does not run" in first.stderr
     listed = json.loads(gatehouse("keys", "list", "--json", "--home", home).stdout)
     assert [one["use"] for one in listed["keys"]] == ["current", "retired"]
     assert listed["keys"][0]["verifierKey"] == first.stdout.strip()

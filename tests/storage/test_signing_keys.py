@@ -288,6 +288,25 @@ def test_a_command_that_fails_is_a_dependency_that_fails(
     assert "secret-pin" not in repr(replace(chosen, signing_command=chosen.signing_command + " secret-pin"))
 
 
+def test_a_log_whose_key_cannot_be_reached_is_signed_later(
+    registry_under_test: RegistryUnderTest, tmp_path: Path
+) -> None:
+    """Nothing is lost: entries are ordered meanwhile, and the next checkpoint covers them."""
+    r = registry_under_test
+    chosen = with_command(r.settings, tmp_path)
+    object.__setattr__(r.platform, "settings", chosen)
+    tool = tmp_path / "tool.py"
+    tool.write_text("raise SystemExit(1)")
+    r.model()
+    with pytest.raises(DependencyUnavailable):
+        drain(r)
+    assert CheckpointFiles(chosen.audit_directory).snapshot().newest is None
+    assert {one.kind for one in verify_platform(r.platform).findings} == {Kind.UNSEALED}
+    tool.write_text(TOOL)
+    drain(r)
+    assert verify_platform(r.platform).ok
+
+
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     signer = CommandSigner(f"{shutil.which('true')} ; touch {tmp_path / 'made'}", public)
