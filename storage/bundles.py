@@ -89,7 +89,12 @@ def _exported(platform: Platform, caller: Principal, request_id: str, since: int
 
 def _older(files: CheckpointFiles, believed: Sequence[VerifierKey], seal: Checkpoint) -> tuple[str, Checkpoint] | None:
     """The oldest of the recent checkpoints: what the newest one is shown to extend."""
-    for note in files.recent():
+    try:
+        notes = files.recent()
+    except OSError as error:  # a torn checkpoint log, which the newest checkpoint does not depend on
+        log.warning("the checkpoint log cannot be read: %s", error)
+        return None
+    for note in notes:
         try:
             found = Checkpoint.opened(note, believed)
         except InvalidNoteError:
