@@ -34,6 +34,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.VersionFrozen, 409, "VERSION_FROZEN"),
     (domain.PolicyRequired, 409, "POLICY_REQUIRED"),
     (domain.HardGate, 409, "HARD_GATE"),
+    (domain.EvidenceNotReady, 409, "EVIDENCE_NOT_READY"),
+    (domain.EvidenceBroken, 409, "EVIDENCE_BROKEN"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.ChainBroken, 409, "PROV_004"),
     (domain.BreakGlassRefused, 409, "BREAK_GLASS_REFUSED"),

@@ -20,6 +20,8 @@ GovernanceError
 │   ├── RequestClosed         the request has its outcome
 │   ├── VersionFrozen         content may no longer change in this state
 │   ├── PolicyRequired        without this policy something could move unjudged
+│   ├── EvidenceNotReady      the request has nothing frozen yet that could be proved
+│   ├── EvidenceBroken        what is stored is not what was decided about, or not what the audit log was signed with
 │   ├── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 │   ├── HardGate              an override was asked of a gate that nobody overrides
 │   ├── BreakGlassRefused     break-glass for something else than taking a version out of production
@@ -120,6 +122,12 @@ class PolicyRequired(Conflict): ...
 
 
 class HardGate(Conflict): ...
+
+
+class EvidenceNotReady(Conflict): ...
+
+
+class EvidenceBroken(Conflict): ...
 
 
 class ApprovalInvalidated(Conflict): ...

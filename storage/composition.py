@@ -24,7 +24,7 @@ from storage.audit_log import load_or_create_audit_key
 from storage.local_target import LocalTarget
 from storage.prefect_api import PrefectLauncher
 from storage.settings import Settings
-from storage.signing_keys import believed_keys, signer_in
+from storage.signing_keys import believed_keys, signer_of
 from storage.unit_of_work import SqlUnitOfWork
 
 if TYPE_CHECKING:
@@ -118,14 +118,15 @@ class Platform:
         """For links to pages, derived so that no signature of one kind is one of the other."""
         return hmac.digest(self.download_key, b"gatehouse-request-link-1", "sha256")
 
-    @cached_property
+    @property
     def signer(self) -> Signer:
-        return signer_in(self.settings.key_directory)
+        """The key in use; take it once for one signature, since it may be rotated at any time."""
+        return signer_of(self.settings)
 
     @property
     def believed_keys(self) -> Mapping[str, bytes]:
         """Whose signatures count: public key by id."""
-        return believed_keys(self.settings.key_directory)
+        return believed_keys(self.settings)
 
     @cached_property
     def seals(self) -> Seals:

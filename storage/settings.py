@@ -47,6 +47,9 @@ class Settings:
     s3_max_parts: int = 10_000  # of one multipart upload; 1,000 on a Swift as it comes
     s3_retention_mode: str = ""  # "GOVERNANCE" | "COMPLIANCE": object lock, refused when the server ignores it
     s3_retention_days: int = 0
+    signing_key_file: str = ""  # Ed25519 key in PEM form, mode 0600, in place of the one in `keys`
+    signing_command: str = field(default="", repr=False)  # signs its standard input: 64 raw bytes on standard output
+    signing_public_key: str = ""  # of the command: a PEM file, a verifier key line, or base64 of the 32 bytes
     upload_limit: int = 5 * GIB  # bytes of one artifact
     download_seconds: int = 300  # life of a signed download address
     token_days: int = 30
@@ -117,6 +120,10 @@ class Settings:
             raise SettingsError("GATEHOUSE_AUDIT_RETENTION_MONTHS is at least 6, or 0 to keep everything.")
         if settings.checkpoint_bucket and not settings.checkpoint_retention_days:
             raise SettingsError("GATEHOUSE_CHECKPOINT_BUCKET needs GATEHOUSE_CHECKPOINT_RETENTION_DAYS.")
+        if settings.signing_command and (settings.signing_key_file or not settings.signing_public_key):
+            raise SettingsError(
+                "GATEHOUSE_SIGNING_COMMAND needs GATEHOUSE_SIGNING_PUBLIC_KEY, and no GATEHOUSE_SIGNING_KEY_FILE."
+            )
         _check_oidc(settings)
         return settings
 

@@ -43,6 +43,10 @@ DigestOption = Annotated[
         "--digest", metavar="DIGEST", help="What you read; refused when it is no longer that.", show_default=False
     ),
 ]
+evidence = typer.Typer(help="Evidence bundles.", no_args_is_help=True)
+application.add_typer(evidence, name="evidence")
+keys = typer.Typer(help="The keys that the platform signs with.", no_args_is_help=True)
+application.add_typer(keys, name="keys")
 
 
 def _print_version(wanted: bool) -> None:
@@ -344,3 +348,78 @@ def reindex(home: HomeOption = None) -> None:
         from api.cli.auditing import rebuild_index
 
         rebuild_index(home)
+
+
+@evidence.command("export")
+def export_evidence(
+    request: Annotated[str, typer.Argument(help="Id of the transition request.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to.", show_default=False)
+    ] = None,
+    since: Annotated[
+        int | None,
+        typer.Option(
+            "--since", min=1, help="Prove that the log extends its checkpoint of this size.", show_default=False
+        ),
+    ] = None,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Save everything that proves one decision, for anybody to check offline."""
+    with explained():
+        from api.cli.evidence import export_evidence as export
+
+        print(export(home, api_url, request, output, since))
+
+
+@evidence.command("verify")
+def verify_evidence(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.", exists=True, dir_okay=False)],
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="VKEY", help="Verifier key of the registry, or a file with it."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", metavar="FILE", help="A signed checkpoint that you know.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a bundle, offline. Exit code 0: it holds, 1: it does not, 2: could not be checked."""
+    with explained(COULD_NOT_VERIFY):
+        from api.cli.evidence import verify_evidence as verify_bundle
+
+        holds = verify_bundle(home, file, key, checkpoint, as_json)
+    if not holds:
+        raise typer.Exit(1)
+
+
+@keys.command("list")
+def list_keys(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show the key in use and those before it whose signatures are still believed."""
+    with explained():
+        from api.cli.signing_keys import list_keys as show
+
+        show(home, as_json)
+
+
+@keys.command("rotate")
+def rotate_keys(
+    overlap_days: Annotated[int, typer.Option("--overlap-days", min=0, max=365, help="Days that both sign.")] = 7,
+    key_file: Annotated[
+        Path | None, typer.Option("--to-key-file", metavar="PEM", help="A key kept elsewhere.", show_default=False)
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option("--to-command", help="A command that signs.", show_default=False)
+    ] = None,
+    public_key: Annotated[
+        str | None, typer.Option("--to-public-key", help="The public half for --to-command.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Let a new key follow the one in use, and print its verifier key. Old signatures stay valid."""
+    with explained():
+        from api.cli.signing_keys import rotate_keys as rotate
+
+        rotate(home, overlap_days, key_file, command, public_key)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.merkle import HASH_BYTES
-from governance.audit.note import InvalidNoteError, VerifierKey, open_note, sign_note
+from governance.audit.note import Believed, InvalidNoteError, keys_of, open_note, sign_note
+from governance.signing import Signer
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -26,18 +27,18 @@ class Checkpoint:
     def text(self) -> str:
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
-    def signed(self, private: Ed25519PrivateKey) -> str:
+    def signed(self, *signers: Ed25519PrivateKey | Signer) -> str:
         """The note to keep. Whoever signs has made sure that it extends every checkpoint signed before."""
-        return sign_note(self.text(), self.origin, private)
+        return sign_note(self.text(), self.origin, *signers)
 
     @classmethod
-    def opened(cls, note: str, key: VerifierKey) -> Checkpoint:
-        """The checkpoint in `note`. Raises InvalidNoteError unless `key` signed it for its own log."""
-        lines = open_note(note, key).split("\n")[:-1]
+    def opened(cls, note: str, believed: Believed) -> Checkpoint:
+        """The checkpoint in `note`. Raises InvalidNoteError unless a believed key signed it for its own log."""
+        lines = open_note(note, believed).split("\n")[:-1]
         if len(lines) < 3 or not all(lines):
             raise InvalidNoteError("a checkpoint has three lines or more, none of them empty")
         origin, size, root = lines[:3]
-        if origin != key.name:
+        if any(origin != key.name for key in keys_of(believed)):
             raise InvalidNoteError(f"it belongs to the log {origin}")
         if not _SIZE.fullmatch(size):
             raise InvalidNoteError("its size is not a number")

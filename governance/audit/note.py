@@ -12,12 +12,15 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from governance.signing import Signer
 
 _ED25519 = b"\x01"
 _SIGNATURE_LINE = re.compile(r"— (?P<name>\S+) (?P<signature>[A-Za-z0-9+/]+={0,2})")
@@ -72,20 +75,37 @@ class VerifierKey:
         return cls(f"gatehouse.audit/{sha256(public.public_bytes_raw()).hexdigest()[:8]}", public)
 
 
-def sign_note(text: str, name: str, private: Ed25519PrivateKey) -> str:
-    """`text` as a signed note. Raises ValueError for text that cannot stand in a note."""
+Believed = VerifierKey | Sequence[VerifierKey]
+"""One key, or the keys of one log that came after each other; all bear the log's name."""
+
+
+def keys_of(believed: Believed) -> tuple[VerifierKey, ...]:
+    return (believed,) if isinstance(believed, VerifierKey) else tuple(believed)
+
+
+def sign_note(text: str, name: str, *signers: Ed25519PrivateKey | Signer) -> str:
+    """`text` as a note signed by each of `signers`. Raises ValueError for text that cannot stand in a note."""
     if not text.endswith("\n") or _CONTROL.search(text):
         raise ValueError("a note's text ends with a newline and has no other control characters")
-    key = VerifierKey(name, private.public_key())
-    signature = b64encode(key.id + private.sign(text.encode())).decode()
-    return f"{text}\n— {name} {signature}\n"
+    lines = []
+    for signer in signers:
+        key = VerifierKey(name, _public(signer))
+        lines.append(f"— {name} {b64encode(key.id + signer.sign(text.encode())).decode()}\n")
+    return f"{text}\n{''.join(lines)}"
 
 
-def open_note(note: str, key: VerifierKey) -> str:
-    """The text that `key` signed. Raises InvalidNoteError when it did not, or when the note is malformed.
+def _public(signer: Ed25519PrivateKey | Signer) -> Ed25519PublicKey:
+    if isinstance(signer, Ed25519PrivateKey):
+        return signer.public_key()
+    return Ed25519PublicKey.from_public_bytes(signer.public_key)
 
-    Signatures by other keys are ignored, as witnesses may add theirs.
+
+def open_note(note: str, believed: Believed) -> str:
+    """The text that a believed key signed. Raises InvalidNoteError when none did, or when the note is malformed.
+
+    Signatures by other keys are ignored, as witnesses may add theirs; each one by a believed key has to be right.
     """
+    keys = keys_of(believed)
     text, separator, signatures = note.rpartition("\n\n")
     if not separator or not signatures.endswith("\n") or _CONTROL.search(note):
         raise InvalidNoteError("it is not a signed note")
@@ -99,11 +119,12 @@ def open_note(note: str, key: VerifierKey) -> str:
         signature = _decoded(match["signature"]) if match else None
         if match is None or signature is None or len(signature) < 5:
             raise InvalidNoteError("a signature line is malformed")
-        if match["name"] == key.name and signature[:4] == key.id:
-            _check(text, signature[4:], key)
-            found = True
+        for key in keys:
+            if match["name"] == key.name and signature[:4] == key.id:
+                _check(text, signature[4:], key)
+                found = True
     if not found:
-        raise InvalidNoteError(f"it is not signed by {key.name}")
+        raise InvalidNoteError(f"it is not signed by {keys[0].name if keys else 'anybody who is believed'}")
     return text
 
 

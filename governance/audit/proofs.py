@@ -6,7 +6,7 @@ form of RFC 9162 sections 2.1.3.2 and 2.1.4.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from governance.audit.merkle import EMPTY_ROOT, CompactRange, node_hash
@@ -14,17 +14,24 @@ from governance.audit.merkle import EMPTY_ROOT, CompactRange, node_hash
 
 def inclusion_proof(leaves: Sequence[bytes], index: int, size: int) -> list[bytes]:
     """PATH(index, D[0:size]): sibling hashes from the leaf upwards. Raises ValueError out of range."""
-    if not 0 <= index < size <= len(leaves):
+    if size > len(leaves):
         raise ValueError(f"leaf {index} is not among the first {size} of {len(leaves)}")
+    return inclusion_path(index, size, lambda low, high: _root(leaves, low, high))
+
+
+def inclusion_path(index: int, size: int, root: Callable[[int, int], bytes]) -> list[bytes]:
+    """The same from whatever knows the root over the leaves from `low` to `high` (exclusive)."""
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} is not among the first {size}")
     path: list[bytes] = []
     low, high = 0, size
     while high - low > 1:
         middle = low + _left_part(high - low)
         if index < middle:
-            path.append(_root(leaves, middle, high))
+            path.append(root(middle, high))
             high = middle
         else:
-            path.append(_root(leaves, low, middle))
+            path.append(root(low, middle))
             low = middle
     path.reverse()
     return path
@@ -36,8 +43,15 @@ def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[
     Empty for equal sizes and for `first` = 0 (the empty tree is a prefix of every tree). Raises ValueError
     otherwise out of range.
     """
-    if not 0 <= first <= second <= len(leaves):
+    if second > len(leaves):
         raise ValueError(f"sizes {first} and {second} do not lie within {len(leaves)} leaves")
+    return consistency_path(first, second, lambda low, high: _root(leaves, low, high))
+
+
+def consistency_path(first: int, second: int, root: Callable[[int, int], bytes]) -> list[bytes]:
+    """The same from whatever knows the root over the leaves from `low` to `high` (exclusive)."""
+    if not 0 <= first <= second:
+        raise ValueError(f"sizes {first} and {second} do not lie in this order")
     if first in (0, second):
         return []
     path: list[bytes] = []
@@ -45,13 +59,13 @@ def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[
     while first != high:
         middle = low + _left_part(high - low)
         if first <= middle:
-            path.append(_root(leaves, middle, high))
+            path.append(root(middle, high))
             high = middle
         else:
-            path.append(_root(leaves, low, middle))
+            path.append(root(low, middle))
             low, whole = middle, False
     if not whole:
-        path.append(_root(leaves, low, high))
+        path.append(root(low, high))
     path.reverse()
     return path
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from governance.audit.checkpoint import Checkpoint
-from governance.audit.note import InvalidNoteError, VerifierKey
+from governance.audit.note import Believed, InvalidNoteError
 from governance.audit.report import Findings, Kind
 
 NEVER = 2**63
@@ -21,7 +21,7 @@ NEVER = 2**63
 class Seals:
     """Walks the checkpoints beside the entries: ask `settle` whenever the number of entries reaches `due`."""
 
-    def __init__(self, notes: Iterable[str], newest: str | None, key: VerifierKey, findings: Findings) -> None:
+    def __init__(self, notes: Iterable[str], newest: str | None, key: Believed, findings: Findings) -> None:
         self._key = key
         self._findings = findings
         self._newest = self._opened(newest, "the checkpoint file") if newest is not None else None

@@ -17,7 +17,7 @@ from governance.audit.diagnosis import Diagnosis, Position
 from governance.audit.entry import Draft, Entry, is_authentic, mac_of, mac_prefixes
 from governance.audit.keeping import MARK, Keeping
 from governance.audit.merkle import leaf_hash
-from governance.audit.note import VerifierKey
+from governance.audit.note import Believed
 from governance.audit.report import Findings, Kind, Report
 from governance.audit.seals import Seals
 
@@ -29,7 +29,7 @@ def verify(
     entries: Iterable[Entry],
     checkpoints: Iterable[str],
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     head: Head | None,
     newest: str | None = None,

@@ -68,6 +68,14 @@ class CheckpointFiles:
             fcntl.flock(log, fcntl.LOCK_SH)
             return Snapshot(_read(self._newest), os.fstat(log.fileno()).st_size)
 
+    def recent(self) -> list[str]:
+        """The last notes of the log, oldest first: those in its last LONGEST_RECORD bytes, whatever they hold."""
+        if not self._log.exists():
+            return []
+        with self._log.open("rb", buffering=0) as log:
+            fcntl.flock(log, fcntl.LOCK_SH)
+            return Writer(log, self._newest).notes()
+
     def notes(self, log_bytes: int) -> Iterator[str]:
         """The records of the first `log_bytes` bytes of the log, oldest first, one in memory at a time.
 
@@ -97,15 +105,18 @@ class Writer:
 
     def last_two(self) -> tuple[str | None, str | None]:
         """The last note of the log and the one before. Raises OSError for a log that ends otherwise."""
+        notes = self.notes()
+        return notes[-1] if notes else None, notes[-2] if len(notes) > 1 else None
+
+    def notes(self) -> list[str]:
+        """Those that stand whole in the last LONGEST_RECORD bytes, oldest first. Raises OSError as `last_two`."""
         start, tail = self._tail()
         ends = [match.end() for match in _RECORD_END.finditer(tail)]
         if not ends and (start or tail):
             raise OSError(f"{self._log.name} does not end with a checkpoint")
         begins = ends if start else [0, *ends]
-        notes = [
-            _text(tail[begin : end - 1]) for begin, end in zip(reversed(begins[:-1]), reversed(ends), strict=False)
-        ]
-        return notes[0] if notes else None, notes[1] if len(notes) > 1 else None
+        pairs = zip(reversed(begins[:-1]), reversed(ends), strict=False)
+        return [_text(tail[begin : end - 1]) for begin, end in pairs][::-1]
 
     def newest(self) -> str | None:
         """The note in the checkpoint file."""

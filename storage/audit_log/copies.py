@@ -20,7 +20,7 @@ import psycopg
 from governance.artifact_store import ArtifactStoreError
 from governance.audit.checkpoint import Checkpoint
 from governance.audit.merkle import CompactRange
-from governance.audit.note import InvalidNoteError, VerifierKey
+from governance.audit.note import Believed, InvalidNoteError
 from governance.audit.report import Findings, Kind
 from storage.audit_log.checkpoints import LONGEST_RECORD, CheckpointFiles
 from storage.settings import Settings
@@ -116,18 +116,21 @@ def copies_of(settings: Settings, origin: str) -> CheckpointCopies:
 
 
 class Copier:
-    """Copies the newest checkpoint whenever there is a new one; run in a thread beside the sequencer."""
+    """Copies the newest checkpoint whenever there is a new one; run in a thread beside the sequencer.
+
+    believed: whose checkpoints count, asked anew each time, since keys may be rotated meanwhile.
+    """
 
     def __init__(
         self,
         files: CheckpointFiles,
-        key: VerifierKey,
+        believed: Callable[[], Believed],
         copies: CheckpointCopies,
         days: int,
         clock: Callable[[], datetime],
     ) -> None:
         self._files = files
-        self._key = key
+        self._believed = believed
         self._copies = copies
         self._days = days
         self._clock = clock
@@ -144,7 +147,7 @@ class Copier:
             note = self._files.snapshot().newest
             if note is None:
                 return
-            checkpoint = Checkpoint.opened(note, self._key)
+            checkpoint = Checkpoint.opened(note, self._believed())
             if checkpoint.size > self.status.copied:
                 self._copies.put(checkpoint, note, self._clock() + timedelta(days=self._days))
             self.status = CopyStatus(max(checkpoint.size, self.status.copied))
@@ -155,7 +158,7 @@ class Copier:
             self.status = CopyStatus(self.status.copied, told)
 
 
-def compare(connection: psycopg.Connection[Any], copies: CheckpointCopies, key: VerifierKey, findings: Findings) -> int:
+def compare(connection: psycopg.Connection[Any], copies: CheckpointCopies, key: Believed, findings: Findings) -> int:
     """The log that `connection` sees against every copy; how many copies hold. Raises StoreUnavailable, psycopg.Error.
 
     A log that was cut, or rewritten with everything beside it, contradicts a copy. Copies by another key than `key`

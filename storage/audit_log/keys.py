@@ -47,17 +47,60 @@ def load_or_create_signing_key(path: Path) -> Ed25519PrivateKey:
 
     Beside it stands its public half as a verifier key line (`verifier_file`), for whoever verifies elsewhere.
     """
+    _finish_rotation(path)
     if not path.exists():
-        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _create(path, pem)
+        create_signing_key(path)
+    key = load_signing_key(path)
+    _publish(VerifierKey.named_after(key.public_key()), verifier_file(path))
+    return key
+
+
+def create_signing_key(path: Path) -> None:
+    """A new one, unless there is one already."""
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _create(path, pem)
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """The private key at `path`, which is there. Raises KeyFileError, OSError."""
     try:
         key = load_pem_private_key(_private_content(path), password=None)
     except (ValueError, TypeError) as error:
         raise KeyFileError(f"{path} is not a private key in PEM form.") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{path} is not an Ed25519 key.")
-    _publish(VerifierKey.named_after(key.public_key()), verifier_file(path))
     return key
+
+
+def next_file(path: Path) -> Path:
+    """Where the key stands that is about to follow the signing key at `path`."""
+    return path.with_suffix(".next.pem")
+
+
+def _finish_rotation(path: Path) -> None:
+    """A rotation that died after it published the new key is finished by whoever comes next."""
+    if next_file(path).exists() and verifier_file(path).exists():
+        following = load_signing_key(next_file(path)).public_key().public_bytes_raw()
+        if load_verifier_key(verifier_file(path)).public.public_bytes_raw() == following:
+            next_file(path).replace(path)
+            sync_directory(path.parent)
+
+
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Put `content` in the place of `path`, whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
+    sync_directory(path.parent)
 
 
 def verifier_file(path: Path) -> Path:
@@ -76,7 +119,7 @@ def load_verifier_key(path: Path) -> VerifierKey:
 def _publish(key: VerifierKey, path: Path) -> None:
     if not path.exists():
         _create(path, f"{key}\n".encode(), mode=0o644)
-    if str(load_verifier_key(path)) != str(key):
+    if load_verifier_key(path).encoded != key.encoded:  # its name may be that of the log's first key
         raise KeyFileError(f"{path} is not the public half of the signing key beside it.")
 
 

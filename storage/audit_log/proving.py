@@ -1,26 +1,28 @@
 """Proofs about the stored log against its newest signed checkpoint.
 
-The hashes come from `leaves`, read in order; who has subtree hashes at hand puts another source there.
+They come from the stored subtrees (`storage.audit_log.tree`), which anybody with rights on the database can edit:
+every proof is held against the signed root before it is given out.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from governance.audit.checkpoint import Checkpoint
-from governance.audit.merkle import CompactRange
+from governance.audit.merkle import EMPTY_ROOT
 from governance.audit.note import InvalidNoteError
-from governance.audit.proofs import consistency_proof, inclusion_proof, verify_inclusion
+from governance.audit.proofs import verify_consistency, verify_inclusion
 from governance.errors import ChainBroken, Conflict, InvalidInput, NotFound
 from storage.audit_log.checkpoints import CheckpointFiles
-from storage.audit_log.running import verifier_key_of
+from storage.audit_log.running import believed_notes
+from storage.audit_log.tree import IncompleteLogError, Tree, forget
 from storage.composition import Platform
 
-_one_at_a_time = threading.Lock()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,12 @@ class Sealed:
 
 
 def newest_checkpoint(platform: Platform) -> Sealed:
-    """Raises NotFound before the first one, ChainBroken for one that our key did not sign."""
+    """Raises NotFound before the first one, ChainBroken for one that none of our keys signed."""
     note = CheckpointFiles(platform.settings.audit_directory).snapshot().newest
     if note is None:
         raise NotFound("checkpoint", "newest")
     try:
-        return Sealed(Checkpoint.opened(note, verifier_key_of(platform)), note)
+        return Sealed(Checkpoint.opened(note, believed_notes(platform)), note)
     except InvalidNoteError as error:
         raise ChainBroken(f"The newest checkpoint is not valid: {error}") from error
 
@@ -57,19 +59,20 @@ def prove_inclusion(platform: Platform, seq: int) -> dict[str, Any]:
         raise Conflict(
             "No checkpoint covers this entry yet; one follows within a second.", details={"seq": seq, "size": size}
         )
-    with _one_at_a_time:
-        hashes = leaves(platform, size)
-        _check_size(hashes, size)
-        path = inclusion_proof(hashes, seq, size)
-    if not verify_inclusion(hashes[seq], seq, size, path, sealed.checkpoint.root):
-        raise ChainBroken("The audit log is not the one that was signed.", details={"seq": seq, "size": size})
-    return {
-        "leaf": hashes[seq].hex(),
-        "index": seq,
-        "size": size,
-        "path": [node.hex() for node in path],
-        "checkpoint": sealed.to_json(),
-    }
+
+    def prove(tree: Tree) -> dict[str, Any]:
+        leaf, path = tree.root(seq, seq + 1), tree.inclusion(seq, size)
+        if not verify_inclusion(leaf, seq, size, path, sealed.checkpoint.root):
+            raise ChainBroken("The audit log is not the one that was signed.", details={"seq": seq, "size": size})
+        return {
+            "leaf": leaf.hex(),
+            "index": seq,
+            "size": size,
+            "path": [node.hex() for node in path],
+            "checkpoint": sealed.to_json(),
+        }
+
+    return _proved(platform, prove)
 
 
 def prove_consistency(platform: Platform, first: int, second: int | None) -> dict[str, Any]:
@@ -78,44 +81,47 @@ def prove_consistency(platform: Platform, first: int, second: int | None) -> dic
     second None: the size of the newest checkpoint. Raises InvalidInput, ChainBroken.
     """
     sealed = newest_checkpoint(platform)
-    size = sealed.checkpoint.size
+    size, signed = sealed.checkpoint.size, sealed.checkpoint.root
     end = size if second is None else second
     if not 0 <= first <= end <= size:
         raise InvalidInput(
             f"0 <= first <= second <= {size}, the size of the newest checkpoint.", details={"field": "first"}
         )
-    with _one_at_a_time:
-        hashes = leaves(platform, size)
-        _check_size(hashes, size)
-        tree, roots = CompactRange(), {0: CompactRange().root()}
-        for number, leaf in enumerate(hashes, 1):
-            tree.append(leaf)
-            if number in (first, end):
-                roots[number] = tree.root()
-        path = consistency_proof(hashes, first, end)
-    if tree.root() != sealed.checkpoint.root:
-        raise ChainBroken("The audit log is not the one that was signed.", details={"size": size})
-    return {
-        "first": first,
-        "second": end,
-        "firstRoot": roots[first].hex(),
-        "secondRoot": roots[end].hex(),
-        "path": [node.hex() for node in path],
-        "checkpoint": sealed.to_json(),
-    }
+
+    def prove(tree: Tree) -> dict[str, Any]:
+        roots = [_root(tree, each) for each in (first, end)]
+        path = tree.consistency(first, end)
+        grown = verify_consistency(first, end, *roots, path)
+        if not grown or not verify_consistency(end, size, roots[1], signed, tree.consistency(end, size)):
+            raise ChainBroken("The audit log is not the one that was signed.", details={"size": size})
+        return {
+            "first": first,
+            "second": end,
+            "firstRoot": roots[0].hex(),
+            "secondRoot": roots[1].hex(),
+            "path": [node.hex() for node in path],
+            "checkpoint": sealed.to_json(),
+        }
+
+    return _proved(platform, prove)
 
 
-def leaves(platform: Platform, size: int) -> list[bytes]:
-    """The first `size` leaf hashes: about 80 bytes of memory and a microsecond each."""
-    with (
-        psycopg.connect(platform.settings.database_url, connect_timeout=5) as connection,
-        connection.cursor("leaves", binary=True) as cursor,
-    ):
-        cursor.itersize = 10_000
-        cursor.execute("select leaf from audit_entries where seq < %s order by seq", (size,))
-        return [leaf for (leaf,) in cursor]
+def _root(tree: Tree, size: int) -> bytes:
+    return tree.root(0, size) if size else EMPTY_ROOT
 
 
-def _check_size(hashes: list[bytes], size: int) -> None:
-    if len(hashes) != size:
-        raise ChainBroken("The audit log is shorter than what was signed.", details={"size": size})
+def _proved(platform: Platform, prove: Callable[[Tree], T]) -> T:
+    """When it does not hold, once more without the stored subtrees: these may be those of a log before a restore."""
+    with psycopg.connect(platform.settings.database_url, connect_timeout=5) as connection:
+        try:
+            return _told(connection, prove)
+        except ChainBroken:
+            forget(connection)
+            return _told(connection, prove)
+
+
+def _told(connection: psycopg.Connection[Any], prove: Callable[[Tree], T]) -> T:
+    try:
+        return prove(Tree(connection))
+    except IncompleteLogError as error:
+        raise ChainBroken(f"The audit log is shorter than what was signed: {error}.") from error

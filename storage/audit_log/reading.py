@@ -11,7 +11,7 @@ import psycopg
 from governance.audit.chain import Head
 from governance.audit.entry import Draft, Entry
 from governance.audit.keeping import Keeping
-from governance.audit.note import VerifierKey
+from governance.audit.note import Believed
 from governance.audit.report import Report
 from governance.audit.verification import verify
 from storage.audit_log.checkpoints import CheckpointFiles
@@ -39,7 +39,7 @@ def verify_log(
     dsn: str,
     checkpoint_dir: Path,
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
     keeping: Keeping | None = None,
@@ -65,7 +65,7 @@ def verify_transaction(
     connection: psycopg.Connection[Any],
     checkpoint_dir: Path,
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
     keeping: Keeping | None = None,

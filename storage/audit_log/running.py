@@ -10,19 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.note import VerifierKey
 from governance.audit.report import Report
-from governance.errors import NotConfigured
+from governance.bundle.facts import PublicKeys
+from governance.errors import DependencyUnavailable, NotConfigured
 from storage.audit_log.checkpoints import CheckpointFiles
 from storage.audit_log.copies import Copier, copies_of, probed_copies
-from storage.audit_log.keys import (
-    KeyFileError,
-    load_or_create_signing_key,
-    load_verifier_key,
-    verifier_file,
-)
+from storage.audit_log.keys import KeyFileError, load_or_create_signing_key
 from storage.audit_log.ledger import BrokenHistoryError
 from storage.audit_log.sequencer import Sequencer
 from storage.audit_log.whole import verify_whole
 from storage.composition import Platform, now
+from storage.signing_keys import PlatformKeys, public_ring
 
 _DRAIN_SECONDS = 15.0
 
@@ -32,12 +29,10 @@ def signing_key_of(platform: Platform) -> Ed25519PrivateKey:
 
 
 def sequencer_of(platform: Platform) -> Sequencer:
-    key = signing_key_of(platform)
     return Sequencer(
         platform.settings.database_url,
         platform.settings.audit_directory,
-        key,
-        VerifierKey.named_after(key.public_key()).name,
+        PlatformKeys(platform.settings, now),
         audit_key=platform.audit_key,
         indexed=True,
     )
@@ -48,10 +43,10 @@ def sequence_waiting(platform: Platform) -> str | None:
     key either.
     """
     try:
-        _public_key(platform)
+        believed_notes(platform)
         _existing_audit_key(platform)
         sequencer_of(platform).drain(_DRAIN_SECONDS)
-    except (BrokenHistoryError, KeyFileError, TimeoutError, OSError, psycopg.Error) as error:
+    except (BrokenHistoryError, KeyFileError, DependencyUnavailable, TimeoutError, OSError, psycopg.Error) as error:
         return f"What waits could not be brought into the log: {error}"
     return None
 
@@ -72,17 +67,17 @@ def verify_platform(
     Makes no key: without the keys that the log was written with there is nothing to verify it by. Raises
     KeyFileError, psycopg.Error, OSError.
     """
-    key = _public_key(platform)
+    ring = public_ring(platform.settings)
     if copies and not platform.settings.checkpoint_bucket:
         raise NotConfigured("No bucket holds copies of the checkpoints; GATEHOUSE_CHECKPOINT_BUCKET names one.")
     return verify_whole(
         platform.settings.database_url,
         platform.settings.audit_directory,
-        public_key=key,
+        public_key=ring.believed,
         mac_key=_existing_audit_key(platform),
         progress=progress,
         archives=archives,
-        copies=copies_of(platform.settings, key.name) if copies else None,
+        copies=copies_of(platform.settings, ring.log) if copies else None,
         index=index,
     )
 
@@ -95,19 +90,19 @@ def copier_of(platform: Platform) -> Copier | None:
     settings = platform.settings
     if not settings.checkpoint_bucket:
         return None
-    key = VerifierKey.named_after(signing_key_of(platform).public_key())
-    copies = probed_copies(settings, key.name, now())
-    return Copier(CheckpointFiles(settings.audit_directory), key, copies, settings.checkpoint_retention_days, now)
+    keys = PlatformKeys(settings, now)
+    copies = probed_copies(settings, keys.log, now())
+    files = CheckpointFiles(settings.audit_directory)
+    return Copier(files, keys.believed, copies, settings.checkpoint_retention_days, now)
 
 
-def _public_key(platform: Platform) -> VerifierKey:
-    """The public half alone is enough; with the signing key at hand, both have to agree."""
-    path = platform.settings.key_directory / "audit-signing.pem"
-    if path.exists():
-        return VerifierKey.named_after(signing_key_of(platform).public_key())
-    if verifier_file(path).exists():
-        return load_verifier_key(verifier_file(path))
-    raise KeyFileError(f"{path}, the key of the audit log's checkpoints, is not there.")
+def believed_notes(platform: Platform) -> tuple[VerifierKey, ...]:
+    """Whose checkpoints count. The public halves alone are enough. Raises KeyFileError, OSError."""
+    return public_ring(platform.settings).believed
+
+
+def public_keys(platform: Platform) -> PublicKeys:
+    return public_ring(platform.settings).public()
 
 
 def _existing_audit_key(platform: Platform) -> bytes:
@@ -115,8 +110,3 @@ def _existing_audit_key(platform: Platform) -> bytes:
     if not path.exists():
         raise KeyFileError(f"{path}, the key of the audit log's entries, is not there.")
     return platform.audit_key
-
-
-def verifier_key_of(platform: Platform) -> VerifierKey:
-    """What checkpoints are believed by. Raises KeyFileError, OSError."""
-    return _public_key(platform)

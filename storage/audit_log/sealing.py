@@ -9,8 +9,9 @@ are read once more and both roots recomputed from them, about a second for a mil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,6 +19,7 @@ from governance.audit.chain import Head
 from governance.audit.checkpoint import Checkpoint
 from governance.audit.merkle import CompactRange
 from governance.audit.note import InvalidNoteError, VerifierKey
+from governance.signing import Signer
 from storage.audit_log.checkpoints import CheckpointFiles, Writer
 from storage.audit_log.ledger import BrokenHistoryError, Ledger
 
@@ -26,20 +28,47 @@ class LeadershipLostError(Exception):
     """Somebody else signed a checkpoint meanwhile."""
 
 
+class NoteKeys(Protocol):
+    """The keys of a log at the moment of the call, so that a rotation is seen without a restart."""
+
+    @property
+    def log(self) -> str:
+        """The log's name, which every key bears."""
+
+    def signers(self) -> Sequence[Ed25519PrivateKey | Signer]:
+        """Those that sign a checkpoint now: more than one while one follows the other."""
+
+    def believed(self) -> Sequence[VerifierKey]:
+        """Those whose checkpoints count."""
+
+
+class OneKey:
+    """A log that has had one key since it began."""
+
+    def __init__(self, private: Ed25519PrivateKey, name: str) -> None:
+        self.log = name
+        self._private = private
+        self._public = VerifierKey(name, private.public_key())
+
+    def signers(self) -> tuple[Ed25519PrivateKey]:
+        return (self._private,)
+
+    def believed(self) -> tuple[VerifierKey]:
+        return (self._public,)
+
+
 class Sealer:
     """Writes the checkpoints of one leadership. `sealed` is the size that the newest covers."""
 
     def __init__(
         self,
         files: CheckpointFiles,
-        signing_key: Ed25519PrivateKey,
-        key_name: str,
+        keys: NoteKeys,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = files
-        self._private = signing_key
-        self._key = VerifierKey(key_name, signing_key.public_key())
+        self._keys = keys
         self._interval = interval
         self._clock = clock
         self._last_note: str | None = None
@@ -75,7 +104,7 @@ class Sealer:
         """Sign `head`, which extends what was sealed before.
 
         Raises LeadershipLostError when another process has signed since, OSError when the files cannot be
-        written; then it may be tried again after `wait`.
+        written, DependencyUnavailable when the key cannot be reached; then it may be tried again after `wait`.
         """
         if head.size <= self.sealed:
             return
@@ -88,7 +117,7 @@ class Sealer:
             elif last != self._last_note:
                 raise LeadershipLostError("another process has signed a checkpoint since")
             if head.size > self.sealed:
-                note = Checkpoint(self._key.name, head.size, head.root()).signed(self._private)
+                note = Checkpoint(self._keys.log, head.size, head.root()).signed(*self._keys.signers())
                 self._attempted = (note, head.size)
                 writer.append(note)
                 self._last_note, self.sealed = self._attempted
@@ -102,7 +131,7 @@ class Sealer:
         if last is None:
             return None
         try:
-            return Checkpoint.opened(last, self._key)
+            return Checkpoint.opened(last, self._keys.believed())
         except InvalidNoteError as error:
             raise BrokenHistoryError(f"the last checkpoint is not by our key: {error}") from error
 

@@ -19,11 +19,13 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.audit.checkpoint import Checkpoint
-from governance.audit.note import InvalidNoteError, VerifierKey
+from governance.audit.note import InvalidNoteError
+from governance.errors import DependencyUnavailable
 from storage.audit_log.checkpoints import CheckpointFiles, CheckpointsBusyError
 from storage.audit_log.indexing import Indexer
 from storage.audit_log.ledger import BATCH_ROWS, BrokenHistoryError, Ledger
-from storage.audit_log.sealing import LeadershipLostError, Sealer
+from storage.audit_log.sealing import LeadershipLostError, NoteKeys, OneKey, Sealer
+from storage.audit_log.tree import extend
 
 LEADERSHIP = 0x6761_7465_6175_6474
 """Key of the advisory lock ("gateaudt"); advisory locks are local to one database."""
@@ -44,6 +46,12 @@ FROZEN_SECONDS = 10
 
 SLOWEST_RETRY_SECONDS = 2.0
 
+TREE_ROWS = 4096
+"""Entries after which the subtrees for proofs are stored (`tree`); whoever makes a proof stores the rest."""
+
+TREE_AT_ONCE = 65_536
+"""Leaves that are read for that between two batches; 0.1 s."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -62,8 +70,8 @@ class Sequencer:
     """Moves what business transactions recorded into the log and signs checkpoints.
 
     dsn: psycopg connection string; every run uses one connection of its own.
-    key_name: the log's name in its checkpoints, `VerifierKey.named_after(signing_key.public_key()).name` by
-        custom.
+    signing_key: one key, whose log is called `key_name` (`VerifierKey.named_after(...).name` by custom), or the keys
+        of a log with its name.
     audit_key: the key of `append`; rows with another mac are left in the outbox and logged.
     indexed: also fill `audit_index`, from which the log is read.
     """
@@ -72,8 +80,8 @@ class Sequencer:
         self,
         dsn: str,
         checkpoint_dir: Path,
-        signing_key: Ed25519PrivateKey,
-        key_name: str,
+        signing_key: Ed25519PrivateKey | NoteKeys,
+        key_name: str = "",
         *,
         audit_key: bytes,
         batch_rows: int = BATCH_ROWS,
@@ -82,8 +90,9 @@ class Sequencer:
     ) -> None:
         self._dsn = dsn
         self._files = CheckpointFiles(checkpoint_dir)
-        self._signing_key = signing_key
-        self._key = VerifierKey(key_name, signing_key.public_key())
+        self._keys: NoteKeys = (
+            OneKey(signing_key, key_name) if isinstance(signing_key, Ed25519PrivateKey) else signing_key
+        )
         self._audit_key = audit_key
         self._batch_rows = batch_rows
         self._seal_seconds = seal_seconds
@@ -167,13 +176,16 @@ class Sequencer:
         sealer.resume(ledger)
         self._tell(ledger, sealer, None)
         indexer = Indexer(connection) if self._indexed else None
-        pause = BUSY_SECONDS
+        pause, stored = BUSY_SECONDS, 0
         while not stop.is_set():
             moved = ledger.advance()
             self._seal_when_due(ledger, sealer)
             indexed = indexer.advance(ledger.head.size) if indexer is not None else 0
             if self._batch_rows in (moved, indexed):
                 continue
+            if ledger.head.size - stored >= TREE_ROWS:
+                extend(connection, ledger.head.size, at_most=TREE_AT_ONCE)
+                stored = min(ledger.head.size, stored + TREE_AT_ONCE)
             pause = BUSY_SECONDS if moved else min(pause * 1.5, IDLE_SECONDS)
             behind = indexer.wait(ledger.head.size) if indexer is not None else pause
             stop.wait(max(0.0, min(pause, sealer.wait(ledger.head), behind)))
@@ -185,7 +197,7 @@ class Sequencer:
         if sealer.wait(ledger.head) == 0:
             try:
                 sealer.seal(ledger.head)
-            except OSError as problem:
+            except (OSError, DependencyUnavailable) as problem:
                 error = f"the checkpoint could not be written: {problem}"
                 if error != self._status.error:
                     _log.error("%s", error)
@@ -212,13 +224,13 @@ class Sequencer:
             return False
         newest = self._files.snapshot().newest
         try:
-            sealed = Checkpoint.opened(newest, self._key).size if newest is not None else 0
+            sealed = Checkpoint.opened(newest, self._keys.believed()).size if newest is not None else 0
         except InvalidNoteError as error:
             raise BrokenHistoryError(f"the checkpoint file is not valid: {error}") from error
         return sealed >= ledger.head.size
 
     def _sealer(self) -> Sealer:
-        return Sealer(self._files, self._signing_key, self._key.name, self._seal_seconds)
+        return Sealer(self._files, self._keys, self._seal_seconds)
 
     def _tell(self, ledger: Ledger, sealer: Sealer, error: str | None) -> None:
         self._status = SequencerStatus(True, ledger.head.size, sealer.sealed, ledger.refused, error)
@@ -226,7 +238,7 @@ class Sequencer:
     def _complain(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}".strip()
         if message != self._status.error:
-            expected = isinstance(error, psycopg.Error | OSError | LeadershipLostError)
+            expected = isinstance(error, psycopg.Error | OSError | LeadershipLostError | DependencyUnavailable)
             level = logging.WARNING if expected else logging.CRITICAL
             _log.log(level, "the audit sequencer was interrupted: %s", message, exc_info=not expected)
         self._status = replace(self._status, error=message)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from governance.audit.keeping import Keeping
-from governance.audit.note import VerifierKey
+from governance.audit.note import Believed
 from governance.audit.report import Findings, Kind, Report, with_more
 from storage.audit_log.archives import check_archives, check_holds
 from storage.audit_log.copies import CheckpointCopies, compare
@@ -20,7 +20,7 @@ def verify_whole(
     dsn: str,
     checkpoint_dir: Path,
     *,
-    public_key: VerifierKey,
+    public_key: Believed,
     mac_key: bytes | None,
     progress: Callable[[int], None] | None = None,
     archives: Path | None = None,

@@ -106,7 +106,8 @@ class ServedApi:
         names = query(
             self.registry,
             """select tablename from pg_tables
-               where schemaname = 'public' and tablename not in ('audit_head', 'audit_index', 'sign_in_limits')""",
+               where schemaname = 'public'
+                   and tablename not in ('audit_head', 'audit_index', 'audit_tree', 'sign_in_limits')""",
         )
         union = " union all ".join(f"select '{name}', count(*) from {name}" for (name,) in names)
         counts = {str(name): int(count) for name, count in query(self.registry, union)}

@@ -20,7 +20,7 @@ from governance.audit.checkpoint import Checkpoint
 from governance.audit.event import Actor, AuditEvent, Subject
 from governance.audit.proofs import verify_consistency, verify_inclusion
 from storage.audit_log import append
-from storage.audit_log.running import sequencer_of, verifier_key_of
+from storage.audit_log.running import believed_notes, sequencer_of
 from storage.composition import new_id
 from storage.postgres_server import PostgresServer
 from tests.api.served import ServedApi, data, refusal, served
@@ -196,7 +196,7 @@ def test_an_entry_is_found_by_number_and_by_id(audited: Audited) -> None:
 
 def test_every_entry_is_proved_against_the_signed_checkpoint(audited: Audited) -> None:
     size = audited.size()
-    key = verifier_key_of(audited.registry.platform)
+    key = believed_notes(audited.registry.platform)
     for seq in {0, 1, size // 2, size - 1}:
         proof = data(audited.auditor.get(f"{AUDIT}/{seq}/proof"))
         signed = Checkpoint.opened(proof["checkpoint"]["note"], key)
@@ -277,7 +277,7 @@ def test_an_export_is_the_log_and_says_that_it_is_whole(audited: Audited) -> Non
     assert sha256(b"\0" + canonical.encode()).hexdigest() == entries[0]["leaf"]
     assert last["end"] is True
     assert last["entries"] == len(there)
-    signed = Checkpoint.opened(last["checkpoint"], verifier_key_of(audited.registry.platform))
+    signed = Checkpoint.opened(last["checkpoint"], believed_notes(audited.registry.platform))
     assert signed.size == size
     # The export is itself on record, with what was asked.
     audited.drain()

@@ -54,7 +54,7 @@ def fuzzed(
     """An API of its own, since these calls change policies too, with one thing of every kind in it."""
     with (
         fresh_database(postgres_server, template=template_database) as url,
-        served(url, tmp_path_factory.mktemp("fuzzed") / "home") as api,
+        served(url, tmp_path_factory.mktemp("fuzzed") / "home", sequence_audit=True) as api,
     ):
         r = api.registry
         request = parked(r)

@@ -30,6 +30,7 @@ NAMES = {
     "auditing": "Audit log",
     "policies": "Policies and the time machine",
     "history": "Reading the audit log",
+    "evidence": "Evidence bundles",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""

@@ -10,7 +10,7 @@ from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer._key import SSlibKey
 
 from governance.signing import IN_TOTO, Envelope, InvalidEnvelope, key_id, opened, sealed
-from storage.signing_keys import FileSigner
+from storage.signers import FileSigner
 
 SIGNER = FileSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 KEYS = {key_id(SIGNER.public_key): SIGNER.public_key}

@@ -27,7 +27,7 @@ from tests.fixtures.registries import opened_registry
 
 foundation = importlib.import_module("storage.migrations.versions.0001_foundation")
 
-AUDIT_TABLES = {"audit_outbox", "audit_entries", "audit_head"}
+AUDIT_TABLES = {"audit_outbox", "audit_entries", "audit_head", "audit_tree"}
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_several_starters_at_once(postgres_server: PostgresServer) -> None:
     with fresh_database(postgres_server) as url:
         with ThreadPoolExecutor(4) as starters:
             list(starters.map(start, [url] * 4))
-        assert rows(url, "select version_num from alembic_version") == [("0008",)]
+        assert rows(url, "select version_num from alembic_version") == [("0009",)]
 
 
 def test_a_migration_that_fails_leaves_nothing(postgres_server: PostgresServer) -> None:
@@ -125,11 +125,11 @@ def test_the_migrated_schema_is_that_of_the_tables(database_url: str) -> None:
 CONSTRAINTS = """
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
     where connamespace = 'public'::regnamespace
-    and conrelid::regclass::text not in ('audit_outbox', 'audit_entries', 'audit_head', 'alembic_version')
+    and conrelid::regclass::text not in ('audit_outbox', 'audit_entries', 'audit_head', 'audit_tree', 'alembic_version')
 """
 INDEXES = """
     select indexname, indexdef from pg_indexes where schemaname = 'public'
-    and tablename not in ('audit_outbox', 'audit_entries', 'audit_head', 'alembic_version')
+    and tablename not in ('audit_outbox', 'audit_entries', 'audit_head', 'audit_tree', 'alembic_version')
 """
 
 

@@ -108,6 +108,7 @@ POST    VERSION/transitions#deprecate                       production:deprecate
 POST    VERSION/transitions#retire                          model:retire                 model    write    202
 GET     /api/v1/transition-requests                         model:read|provenance:read   request  list     200
 GET     /api/v1/transition-requests/{request_id}            model:read|provenance:read   request  read     200
+GET     /api/v1/transition-requests/{request_id}/evidence   model:read|provenance:read   request  read     200
 POST    /api/v1/transition-requests/{request_id}/approvals approval:decide|self:manage&approval:decide request write 409
 GET     /api/v1/transition-requests/{request_id}/overrides  model:read|provenance:read   request  read     200
 POST    /api/v1/transition-requests/{request_id}/overrides  approval:decide              request  write    409

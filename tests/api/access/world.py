@@ -114,6 +114,7 @@ class World:
         self.objects = {False: self._objects(public=False), True: self._objects(public=True)}
         made = policies.change(r.unit(), r.call(r.admin), "completeness", parameters={"minimum_description": 5})
         self.change = str(made.change_id)
+        sequencer_of(r.platform).drain()  # evidence is given out when its entries are signed
         self._clients: dict[tuple[str, str], httpx.Client] = {}
         self._ids: dict[tuple[str, str], str] = {}
 
@@ -253,6 +254,7 @@ class World:
             "POST /api/v1/models/{model_id}/versions/{version}/artifacts": lambda: {
                 "params": {"type": "config", "name": f"config-{number}"}, "content": b"{}"
             },
+            "GET /api/v1/transition-requests/{request_id}/evidence": lambda: {"in_path": {"request_id": o.settled}},
             "POST /api/v1/transition-requests/{request_id}/approvals": lambda: {
                 "json": {"decision": "approve", "evidenceDigest": "sha256:" + "0" * 64}
             },

@@ -10,7 +10,7 @@ import pytest
 from governance.audit.checkpoint import Checkpoint
 from storage.audit_log.checkpoints import CheckpointFiles
 from storage.audit_log.ledger import Ledger
-from storage.audit_log.sealing import LeadershipLostError, Sealer
+from storage.audit_log.sealing import LeadershipLostError, OneKey, Sealer
 from tests.governance.audit.histories import AUDIT_KEY, SIGNING_KEY, VERIFIER, drafts
 from tests.storage.audit_log.platform import AuditedPlatform
 
@@ -36,7 +36,7 @@ def ledger(platform: AuditedPlatform) -> Iterator[Ledger]:
 
 def sealer_of(platform: AuditedPlatform, clock: Clock | None = None) -> Sealer:
     files = CheckpointFiles(platform.directory)
-    return Sealer(files, SIGNING_KEY, VERIFIER.name, 5.0, clock or Clock())
+    return Sealer(files, OneKey(SIGNING_KEY, VERIFIER.name), 5.0, clock or Clock())
 
 
 def signed_sizes(platform: AuditedPlatform) -> list[int]:

@@ -1,0 +1,1 @@
+"""The evidence bundle, without a registry."""

@@ -1,0 +1,5 @@
+"""One registry for all bundles of a module."""
+
+from tests.fixtures.registries import shared_registry
+
+__all__ = ["shared_registry"]
