@@ -214,7 +214,7 @@ def test_the_log_is_proved_to_have_only_grown(audited: Audited) -> None:
     for first, second in ((older["size"], None), (1, older["size"]), (0, None), (3, 3)):
         params = {"first": first, **({"second": second} if second is not None else {})}
         proof = data(audited.auditor.get(f"{AUDIT}/consistency", params=params))
-        roots = [bytes.fromhex(proof[name]) for name in ("firstRoot", "secondRoot")]
+        roots = bytes.fromhex(proof["firstRoot"]), bytes.fromhex(proof["secondRoot"])
         path = [bytes.fromhex(node) for node in proof["path"]]
         assert verify_consistency(proof["first"], proof["second"], *roots, path)
         if first == older["size"]:
