@@ -89,16 +89,16 @@ def prove_consistency(platform: Platform, first: int, second: int | None) -> dic
         )
 
     def prove(tree: Tree) -> dict[str, Any]:
-        roots = [_root(tree, each) for each in (first, end)]
+        old, new = _root(tree, first), _root(tree, end)
         path = tree.consistency(first, end)
-        grown = verify_consistency(first, end, *roots, path)
-        if not grown or not verify_consistency(end, size, roots[1], signed, tree.consistency(end, size)):
+        grown = verify_consistency(first, end, old, new, path)
+        if not grown or not verify_consistency(end, size, new, signed, tree.consistency(end, size)):
             raise ChainBroken("The audit log is not the one that was signed.", details={"size": size})
         return {
             "first": first,
             "second": end,
-            "firstRoot": roots[0].hex(),
-            "secondRoot": roots[1].hex(),
+            "firstRoot": old.hex(),
+            "secondRoot": new.hex(),
             "path": [node.hex() for node in path],
             "checkpoint": sealed.to_json(),
         }

@@ -9,7 +9,7 @@ import psycopg
 
 from governance.access.principal import Principal
 from governance.errors import Forbidden, NotFound
-from storage.queries.registry import is_id
+from governance.models import is_id
 from storage.queries.times import iso
 from storage.queries.visibility import DATASET, HISTORY, visible
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from governance.requests import RequestStatus
 from governance.signed_decisions import decision_statement
 from governance.signing import DECISION, Envelope, InvalidEnvelope, opened, sealed
-from storage.signing_keys import FileSigner
+from storage.signers import FileSigner
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.approvals.deciding import approvals_gate, insert_approval, settled, vote

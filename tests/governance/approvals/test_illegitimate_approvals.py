@@ -26,7 +26,7 @@ from governance.operations.transitions import withdraw
 from governance.requests import RequestStatus, TransitionRequest
 from governance.signing import DECISION, sealed
 from storage.composition import new_id
-from storage.signing_keys import FileSigner
+from storage.signers import FileSigner
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import APPROVER, DEVELOPER, VALIDATOR, RegistryUnderTest
 from tests.governance.approvals.deciding import insert_approval, newcomer, settled, vote

@@ -19,8 +19,8 @@ from tests.api.served import ServedApi, data, refusal, served
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registries import opened_registry
 from tests.fixtures.registry import RegistryUnderTest
-from tests.governance.operations.situations import query
-from tests.governance.operations.test_audit_of_operations import CASES, Act, contents, events
+from tests.governance.operations.situations import events, query
+from tests.governance.operations.test_audit_of_operations import CASES, Act, contents
 
 CLERK = "gatehouse_clerk"
 LOCK_MILLISECONDS = 100
