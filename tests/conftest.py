@@ -32,7 +32,7 @@ pytest_plugins = [
 
 
 # What is too heavy to be started twice when several processes share the suite (`-n`): its tests stay in one of them.
-HEAVY = ("platform_home", "lasting_stage", "prefect_server", "oidc_provider", "swift_server")
+HEAVY = ("platform_home", "lasting_stage", "prefect_server", "oidc_directory", "swift_server")
 
 
 @pytest.hookimpl(tryfirst=True)
