@@ -31,6 +31,7 @@ BLOCKABLE = frozenset(
 TO_PRODUCTION = (TransitionName.APPROVE_PRODUCTION.value, TransitionName.PROMOTE_PRODUCTION.value)
 
 MANUAL, ROLLBACK, BREAK_GLASS, REVIEW_OVERDUE = "manual", "rollback", "break_glass", "review_overdue"
+OVERRIDE = "override"
 
 
 @dataclass(frozen=True, slots=True)

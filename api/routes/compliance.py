@@ -23,7 +23,7 @@ from governance.compliance import DISCLAIMER, FRAMEWORKS, Assessment, Facts, ass
 from governance.compliance.attestation import attestation
 from governance.compliance.summary import moment, summary, worst
 from governance.errors import InvalidInput
-from storage.composition import now
+from storage.composition import Platform, now
 from storage.queries import compliance as views
 from storage.queries.pages import PageRequest, page_of
 
@@ -37,12 +37,17 @@ FrameworkName = Annotated[str | None, Query(alias="framework", description="One 
 
 @router.get("/status", dependencies=permits("compliance:read"), responses=answers(ComplianceStatus, 400, 403, 404))
 async def compliance_status(
-    request: Request, caller: Caller, pool: PoolDep, as_of: AsOf = None, framework: FrameworkName = None
+    request: Request,
+    caller: Caller,
+    pool: PoolDep,
+    platform: PlatformDep,
+    as_of: AsOf = None,
+    framework: FrameworkName = None,
 ) -> Response:
     """Every framework on one date: its edition then, from when it binds, and how the versions in production stand."""
     at = moment(as_of, now())
     chosen = [framework_named(framework)] if framework else list(FRAMEWORKS.values())
-    fleet = await views.in_production(pool, caller, at, limit=views.MOST_VERSIONS + 1)
+    fleet = await views.in_production(pool, caller, at, limit=views.MOST_VERSIONS + 1, audit_months=_kept(platform))
 
     def summarised() -> bytes:
         complete = len(fleet) <= views.MOST_VERSIONS
@@ -58,6 +63,7 @@ async def compliance_reports(
     caller: Caller,
     pool: PoolDep,
     page: PageDep,
+    platform: PlatformDep,
     framework: Annotated[str, Query(description="The framework to report on.")] = "eu-ai-act",
     as_of: AsOf = None,
     model_id: Annotated[str | None, Query(alias="modelId")] = None,
@@ -68,17 +74,21 @@ async def compliance_reports(
     def reported(fleet: list[Facts]) -> list[dict[str, Any]]:
         return [assess(one, facts).to_json() for facts in fleet]
 
-    return await _told(request, caller, pool, page, as_of, model_id, reported)
+    return await _told(request, caller, pool, platform, page, as_of, model_id, reported)
 
 
 @router.post(
     "/validate", dependencies=permits("compliance:read"), responses=answers(ComplianceValidation, 400, 403, 404)
 )
-async def validate_compliance(body: ValidateCompliance, request: Request, caller: Caller, pool: PoolDep) -> Response:
+async def validate_compliance(
+    body: ValidateCompliance, request: Request, caller: Caller, pool: PoolDep, platform: PlatformDep
+) -> Response:
     """One version, in whatever state, against frameworks on a date; nothing is stored."""
     at = moment(body.as_of, now())
     chosen = [framework_named(name) for name in dict.fromkeys(body.frameworks)] or list(FRAMEWORKS.values())
-    facts = await views.of_version(pool, caller, identifier("model", body.model_id), body.version, at)
+    facts = await views.of_version(
+        pool, caller, identifier("model", body.model_id), body.version, at, audit_months=_kept(platform)
+    )
     found = [assess(one, facts) for one in chosen]
     data = {
         "disclaimer": DISCLAIMER,
@@ -113,13 +123,14 @@ async def certifications(
         found: list[Assessment] = [assess(one, facts) for facts in fleet for one in chosen]
         return [attestation(one, platform.signer) for one in found if one.status == "met" and one.facts.evidence_digest]
 
-    return await _told(request, caller, pool, page, as_of, model_id, attested)
+    return await _told(request, caller, pool, platform, page, as_of, model_id, attested)
 
 
 async def _told(
     request: Request,
     caller: Caller,
     pool: PoolDep,
+    platform: Platform,
     page: PageRequest,
     as_of: str | None,
     model_id: str | None,
@@ -129,8 +140,15 @@ async def _told(
     if page.page != 1:
         raise InvalidInput("This list continues with nextToken, not with page.", details={"field": "page"})
     at, model = moment(as_of, now()), identifier("model", model_id) if model_id else None
-    found = await views.in_production(pool, caller, at, after=page.after, model_id=model, limit=page.size + 1)
+    found = await views.in_production(
+        pool, caller, at, after=page.after, model_id=model, limit=page.size + 1, audit_months=_kept(platform)
+    )
     total = await views.count_in_production(pool, caller, at, model_id=model)
     rows = await run_in_threadpool(telling, found[: page.size])
     keys = [UUID(facts.model_id) for facts in found]
     return listed(request, page_of(orjson.dumps(rows).decode(), keys, total, page))
+
+
+def _kept(platform: Platform) -> int | None:
+    """For how many months entries of the audit log are kept; None for ever."""
+    return platform.settings.audit_retention_months or None

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from governance.access.roles import Role
 from governance.compliance.facts import Facts
 
 Status = Literal["met", "not_met", "unknown", "not_applicable"]
-
-VALIDATOR = "validator"
 
 LEAST_AUDIT_MONTHS = 6
 """How long logs are kept at least (Regulation (EU) 2024/1689, Articles 19(1) and 26(6))."""
@@ -88,7 +87,7 @@ def _approved_by_people(facts: Facts) -> Answer:
 def _validated(facts: Facts) -> Answer:
     if facts.risk_tier != "High":
         return Answer("not_applicable", f"The model is of risk tier {facts.risk_tier}.")
-    validators = [one for one in facts.approvers if VALIDATOR in one["roles"]]
+    validators = [one for one in facts.approvers if Role.VALIDATOR.value in one["roles"]]
     if not validators:
         return _not_met("No independent validator is among the approvers.")
     return _met(f"{validators[0]['name']} approved as independent validator.")

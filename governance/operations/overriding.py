@@ -8,9 +8,11 @@ from datetime import timedelta
 from governance.access.principal import Principal
 from governance.errors import Conflict, InvalidInput, RequestClosed, SelfApproval
 from governance.evidence import Evidence
+from governance.findings import OVERRIDE
 from governance.gates import evaluate_all
 from governance.models import checked_text
 from governance.operations.calls import Call
+from governance.operations.findings import opened
 from governance.operations.settling import case_of
 from governance.operations.transitions import check_duties, check_unchanged, seen
 from governance.overrides import LONGEST, SHORTEST_REASON, Override, check_overridable
@@ -92,12 +94,20 @@ def confirm(uow: UnitOfWork, call: Call, request_id: str, override_id: str) -> T
         if proposed.expires_at <= call.at:
             raise Conflict("This proposal has expired; propose it again.")
         title = _check_gate(uow, call, request, proposed.policy, proposed.policy_version)
-        finding = call.new_id()
+        finding = opened(
+            uow,
+            call,
+            uow.versions.by_id(request.version_id),
+            kind=OVERRIDE,
+            severity="medium",
+            title=f"“{title}” ({proposed.policy} v{proposed.policy_version}) was overridden: {proposed.reason}",
+            request_id=request.id,
+            owner_id=proposed.proposed_by,
+            opened_by=person.id,
+            due_at=proposed.expires_at,
+        )
         made = replace(proposed, confirmed_by=person.id, confirmed_at=call.at, finding_id=finding)
         uow.overrides.confirm(made)
-        version = uow.versions.by_id(request.version_id)
-        what = f"The gate “{title}” ({made.policy} v{made.policy_version}) was overridden: {made.reason}"
-        uow.findings.open(finding, version, "medium", what, request.id, call.at)
         call.remember(uow, made.id)
         uow.audit(
             call.event(
@@ -107,8 +117,7 @@ def confirm(uow: UnitOfWork, call: Call, request_id: str, override_id: str) -> T
                 after=made.to_json(),
                 digest=made.evidence_digest,
                 overrideId=made.id,
-            ),
-            call.event("finding:opened", "finding", finding, after={"title": what, "versionId": version.id}),
+            )
         )
         uow.commit()
     return request

@@ -56,8 +56,11 @@ _FIELDS = f"""
                 'roles', a -> 'roles') order by a ->> 'approver_name')
             from jsonb_array_elements(d.judged_case -> 'approvals') a
             where a ->> 'decision' = 'approve' and a ->> 'evidence_digest' = d.evidence_digest),
-        (select jsonb_agg(jsonb_build_array(f.id, f.severity, f.title) order by f.id) from findings f
-            where f.model_id = m.id and f.status = 'open' and f.created_at <= %(at)s),
+        (select jsonb_agg(jsonb_build_array(f.id, f.severity, f.title, f.due_at) order by f.id) from findings f
+            where f.model_id = m.id and (f.model_wide or f.version_id = v.id) and f.created_at <= %(at)s
+                and (f.closed_at is null or f.closed_at > %(at)s)),
+        (select r.due_at from reviews r where r.version_id = v.id and r.created_at <= %(at)s
+            order by r.created_at desc, r.id desc limit 1),
         exists (select 1 from ({_STATES}) earlier where earlier.state = 'deprecated')
     from models m
 """
@@ -165,7 +168,12 @@ def _read(row: tuple[Any, ...], at: datetime, audit_months: int | None) -> Facts
         verdicts=row[13] or {},
         metrics={name: int(count) for name, count in (row[14] or {}).items()},
         approvers=tuple(row[15] or ()),
-        findings=tuple(OpenFinding(str(one[0]), one[1], one[2], None) for one in row[16] or ()),
-        restorable=row[17],
+        findings=tuple(OpenFinding(str(one[0]), one[1], one[2], _time(one[3])) for one in row[16] or ()),
+        review_due=row[17],
+        restorable=row[18],
         audit_months=audit_months,
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

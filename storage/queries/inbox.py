@@ -43,6 +43,10 @@ _ITEM = f"""json_build_object({SUMMARY}, 'riskTier', m.risk_tier, 'group', m."gr
     'gates', coalesce(r.verdicts, '[]'), 'evidence', r.evidence, 'incumbent', {INCUMBENT}, 'lastReview', {LAST_REVIEW},
     'decisions', {_VOTES}, 'impact', {_IMPACT}, 'proposals', {_OVERRIDES}, 'involvement', {_INVOLVED},
     'decided', {_DECIDED}, 'rule', to_json(ar))"""
+_APPROVED = sorted(row.name.value for row in TRANSITIONS.values() if row.needs_approval)
+# What waits for a time only (a freeze, a wait timer) is not for people to decide.
+_FOR_PEOPLE = """r.transition = any(%(for_people)s) or exists (select 1 from jsonb_array_elements(r.verdicts) g
+    where g ->> 'enforcement' = 'soft' and g ->> 'outcome' <> 'passed')"""
 _LISTING = Listing(_ITEM, f"{SOURCE} join access_rules ar on ar.id = m.access_id", "r.id")
 
 
@@ -62,7 +66,7 @@ async def inbox(
     page_url, dashboard: where a request and a run are looked at, as text that their ids follow.
     """
     where = Conditions()
-    where.add("r.status = 'awaiting_approval' and r.evidence is not null")
+    where.add(f"r.status = 'awaiting_approval' and r.evidence is not null and ({_FOR_PEOPLE})", for_people=_APPROVED)
     where.add("r.model_id = %(model_id)s", model_id=model_id)
     where.values |= {"me": caller.answers_as, "at": at}
     if everything:
