@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -31,17 +32,27 @@ pytest_plugins = [
 ]
 
 
-# What is too heavy to be started twice when several processes share the suite (`-n`): its tests stay in one of them.
-HEAVY = ("platform_home", "lasting_stage", "prefect_server", "oidc_directory", "swift_server")
+# Where tests share servers that are too heavy to be started twice when several processes share the suite (`-n`).
+TOGETHER = {
+    "platform": ("tests/browser/", "tests/api/dashboard/", "tests/api/cli/test_audit_verify.py",
+                 "tests/api/cli/test_up_and_down.py", "tests/test_schedules.py", "tests/test_whole_demo.py"),
+    "stage": ("tests/faults/",),
+    "worker": ("tests/flows/worker/", "tests/storage/test_prefect"),
+    "provider": ("tests/api/oidc/",),
+    "objects": ("tests/storage/artifacts/",),
+}  # fmt: skip
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a heavy server form a group, all others one for each file."""
-    for item in items:
-        needed = getattr(item, "fixturenames", ())
-        group = next((name for name in HEAVY if name in needed), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByServer(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of a file, and files that share a heavy server, run in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((name for name, places in TOGETHER.items() if file.startswith(places)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    return ByServer(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

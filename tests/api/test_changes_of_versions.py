@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from governance.policies import BY_NAME
 from storage.composition import new_id
 from tests.api.served import ServedApi, data, refusal
 
@@ -133,7 +134,7 @@ def test_suites_bind_a_model_to_data(api: ServedApi) -> None:
 
 def test_policies_are_listed_and_changed(api: ServedApi) -> None:
     policies = {policy["name"]: policy for policy in data(api.grace.get("/api/v1/policies"))}
-    assert len(policies) == 11
+    assert set(policies) >= set(BY_NAME)
     assert policies["approvals"]["parameters"]["quorum"] == {"Low": 1, "Medium": 2, "High": 3}
     before = policies["no-worse-than-incumbent"]
     path = "/api/v1/policies/no-worse-than-incumbent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,14 @@ BASE = "/api/v1/compliance"
 
 def day(**later: float) -> str:
     return (NOON + timedelta(**later)).date().isoformat()
+
+
+@pytest.fixture(autouse=True)
+def its_own_time(api: ServedApi) -> Iterator[None]:
+    """The registry is everybody's; its clock goes back to where it was."""
+    before = api.registry.at
+    yield
+    api.registry.at = before
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +11,13 @@ import pytest
 
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.operations import registry, settling
-from governance.policies.weight_format import SafeWeightFormat
+from governance.operations import policies, registry, settling
 from governance.requests import TransitionRequest
 from storage.composition import new_id, now
 from tests.api.served import ServedApi, data, refusal
 from tests.fixtures.registry import APPROVER, METADATA, VALIDATOR
 from tests.governance.approvals.deciding import frozen, newcomer, vote
-from tests.governance.approvals.test_09_override_of_soft_gates import blocked
+from tests.governance.approvals.test_09_override_of_soft_gates import SOFT, blocked
 from tests.governance.operations.situations import (
     WAY,
     bring,
@@ -285,10 +285,19 @@ def test_delegating_over_http(api: ServedApi) -> None:
     refusal(deciding.post(path, json=body), 403, "FORBIDDEN")
 
 
-def test_overriding_over_http(api: ServedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SafeWeightFormat, "enforcement", "soft")
+@pytest.fixture
+def softly_judged(api: ServedApi) -> Iterator[TransitionRequest]:
+    """A request that a soft policy blocks; the policy ends with the test, since the registry is everybody's."""
     r = api.registry
-    request = blocked(r)
+    r.write_policy(SOFT)
+    yield blocked(r)
+    ended = policies.retire(r.unit(), r.call(r.admin), SOFT["name"])
+    assert ended.change_id is not None
+    r.confirm(ended.change_id)
+
+
+def test_overriding_over_http(api: ServedApi, softly_judged: TransitionRequest) -> None:
+    r, request = api.registry, softly_judged
     found = one(api.grace, request.model_id)
     assert found["needs"] == ["decision", "override"]
     path = f"/api/v1/transition-requests/{request.id}/overrides"
@@ -299,7 +308,7 @@ def test_overriding_over_http(api: ServedApi, monkeypatch: pytest.MonkeyPatch) -
         "reason": "The format is read by our own loader.",
     }
     refusal(api.admin.post(path, json=body), 409, "HARD_GATE")
-    made = data(api.grace.post(path, json={**body, "policy": "safe-weight-format"}), 201)
+    made = data(api.grace.post(path, json={**body, "policy": SOFT["name"]}), 201)
     assert (made["proposedBy"], made["confirmedBy"]) == ("grace", None)
     assert one(signed_in(api, r.alan), request.model_id)["needs"] == ["decision", "override", "confirmation"]
     refusal(api.grace.post(f"{path}/{made['id']}/confirm"), 403, "SELF_APPROVAL")
