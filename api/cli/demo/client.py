@@ -96,8 +96,18 @@ class Wire:
         if self.stopping.wait(seconds):
             raise Stopped
 
+    def download(self, path: str, **parts: Any) -> bytes:
+        """What lies there. Raises Refused, PlatformGone, Stopped."""
+        response = self._answered("GET", path, **parts)
+        if not response.is_success:
+            raise Refused(_answer(response))
+        return response.content
+
     def call(self, method: str, path: str, **parts: Any) -> Answer:
         """The platform's answer, whatever it says. Raises PlatformGone, Stopped."""
+        return _answer(self._answered(method, path, **parts))
+
+    def _answered(self, method: str, path: str, **parts: Any) -> httpx.Response:
         deadline, pause = time.monotonic() + self._patience, 0.25
         while True:
             self.pause(0)
@@ -107,7 +117,7 @@ class Wire:
                 trouble, pause = f"{type(error).__name__}: {error}", min(LONGEST_PAUSE, 2 * pause)
             else:
                 if response.status_code not in BUSY:
-                    return _answer(response)
+                    return response
                 trouble, pause = _answer(response).summary, retry_after(response.headers.get("retry-after"))
             if time.monotonic() + pause > deadline:
                 raise PlatformGone(f"{self.api_url} gives no usable answer to {method} {path} ({trouble}).")
@@ -128,6 +138,10 @@ class Caller:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         return self.wire.call("POST", path, headers=self._writing(), json=body)
+
+    def download(self, path: str) -> bytes:
+        """The bytes of an answer that is no JSON. Raises Refused."""
+        return self.wire.download(path, headers=self._auth)
 
     def put(self, path: str, body: Mapping[str, Any], *, etag: str | None = None) -> Answer:
         condition = {"If-Match": etag} if etag is not None else {}

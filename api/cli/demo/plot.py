@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from api.cli.demo.lanes import Milestone, lane
 from api.cli.demo.overview import VersionRow, version_rows
 from api.cli.demo.people import DANA, EVERYBODY, OTTO, Cast, gather_cast
 from api.cli.demo.prefect_runs import PrefectRuns
+from api.cli.demo.proof import proofs
 from api.cli.demo.story import Chapter, Story
 from api.cli.demo.training import EXPERIMENTS, Experiment
 
@@ -51,6 +53,8 @@ class Demo:
             gone = self._lanes(cast, cancer, on_cancer, diabetes, on_diabetes)
             if gone is not None:
                 raise gone
+            with closing(self.story.chapter("What can be proved")) as chapter:
+                proofs(chapter, cast, Caller(self.wire, "admin", self.admin_token), cancer)
             with self.story.chapter("What is there now").step("read the versions back", "two models") as step:
                 caller = cast[DANA].caller
                 self.versions = [row for model in (cancer, diabetes) for row in version_rows(caller, model)]
