@@ -1,4 +1,4 @@
-"""Every route that the governance document shows for the registry and the evaluation service is served."""
+"""Every route that the documents show for what has been built is served."""
 
 from __future__ import annotations
 
@@ -29,6 +29,24 @@ DOCUMENTED = [
     ("POST", "/api/v1/evaluations/run"),
     ("GET", "/api/v1/evaluations/{id}/results"),
     ("GET", "/api/v1/evaluations/{id}/status"),
+    # catalog, Policy Management and Provenance & Auditing; governance-design, Policy Engine Service API.
+    ("PUT", "/api/v1/policies/{policyId}"),
+    ("GET", "/api/v1/provenance"),
+    ("GET", "/api/v1/provenance/{recordId}"),
+    ("POST", "/api/v1/provenance/query"),
+    ("GET", "/api/v1/provenance/lineage/{artifactId}"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/audit/{entryId}"),
+    ("POST", "/api/v1/audit/search"),
+    ("GET", "/api/v1/audit/export"),
+    ("GET", "/api/v1/activity"),
+    ("GET", "/api/v1/activity/user/{userId}"),
+    ("GET", "/api/v1/activity/artifact/{artifactId}"),
+    ("POST", "/api/v1/activity/subscribe"),
+    ("GET", "/api/v1/compliance/status"),
+    ("GET", "/api/v1/compliance/reports"),
+    ("POST", "/api/v1/compliance/validate"),
+    ("GET", "/api/v1/compliance/certifications"),
 ]
 
 # catalog, Policy Management.
