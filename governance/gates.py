@@ -13,7 +13,10 @@ from governance.verdicts import Unknown, Verdict
 
 @dataclass(frozen=True)
 class GateResult:
-    """The verdict of one policy version. about_people: undecided, it waits for decisions of people or for a time."""
+    """The verdict of one policy version. about_people: undecided, it waits for decisions of people or for a time.
+
+    about_time: it looks at clocks alone, and says nothing of what is judged.
+    """
 
     policy: str
     title: str
@@ -21,6 +24,7 @@ class GateResult:
     about_people: bool
     verdict: Verdict
     enforcement: Enforcement = "hard"
+    about_time: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -61,7 +65,9 @@ def evaluate(active: ActivePolicy, case: Case) -> GateResult:
     except Exception as error:  # any fault of a rule must block, whatever it is
         verdict = Unknown(f"The rule could not be applied: {type(error).__name__}: {error}")
         about_people = False
-    return GateResult(policy.name, policy.title, active.version, about_people, verdict, policy.enforcement)
+    return GateResult(
+        policy.name, policy.title, active.version, about_people, verdict, policy.enforcement, policy.may_wait
+    )
 
 
 def evaluate_all(policies: Sequence[ActivePolicy], case: Case) -> tuple[GateResult, ...]:
@@ -69,11 +75,11 @@ def evaluate_all(policies: Sequence[ActivePolicy], case: Case) -> tuple[GateResu
 
 
 def decide(results: Sequence[GateResult], waived: Container[tuple[str, int]] = ()) -> Decision:
-    """No result at all is a denial: a transition that nobody judged was not judged; advice alone judges nothing.
+    """No result at all is a denial: a transition that nobody judged was not judged; advice and clocks judge nothing.
 
     waived: the (name, version) of soft policies that were overridden. A hard policy is never waived, whoever asks.
     """
-    if not any(result.enforcement != "advisory" for result in results):
+    if not any(result.enforcement != "advisory" and not result.about_time for result in results):
         return Decision("denied", ("No policy applies to this transition, so nobody judged it.",))
     blocking = [result for result in results if _blocks(result, waived)]
     if not blocking:

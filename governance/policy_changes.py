@@ -109,10 +109,10 @@ class PolicyChange:
 
 
 def uncovered(policies: Iterable[ActivePolicy]) -> frozenset[TransitionName]:
-    """Transitions that some version could not go through at all: nobody but advisers would judge it."""
+    """Transitions that some version could go through unjudged: nobody but advisers and clocks would look at it."""
     judged: set[TransitionName] = set()
     for active in policies:
         scope = active.policy.scope
-        if active.policy.enforcement != "advisory" and scope.unconditional:
+        if active.policy.enforcement != "advisory" and not active.policy.may_wait and scope.unconditional:
             judged |= scope.transitions
     return frozenset(TransitionName) - judged

@@ -235,9 +235,10 @@ def _result(value: Json) -> GateResult:
         policy=value["policy"],
         title=value["title"],
         policy_version=value["policyVersion"],
-        about_people=known is not None and known.about_people,
+        about_people=known is not None and (known.about_people or known.may_wait),
         verdict=verdict,
         enforcement=value.get("enforcement", "hard"),
+        about_time=known is not None and known.may_wait,
     )
 
 

@@ -99,6 +99,7 @@ def hidden(
             "request_id": request.id,
             "finding_id": finding,
             "freeze_id": new_id(),  # whoever may not lift one is told that, whichever it is
+            "hold_id": new_id(),
             "group_id": one("select id from groups where name = 'lab'"),
             "user_id": registry.dev.id,
             "delegation_id": delegations.delegate(
@@ -172,6 +173,8 @@ def test_a_hidden_id_answers_like_an_unknown_one_in_every_route(hidden: Hidden, 
             answer = client.request(method, path.format(**ids), json=body, headers=headers, params=query)
             answers.append(told(answer, ids))
         assert answers[0] == answers[1], f"{method} {path}: {answers}"
+        if path == "/api/v1/activity/user/{user_id}":  # what may be seen of somebody: nothing, as of nobody
+            continue
         assert answers[0][0] in (403, 404), f"{method} {path}"
         assert "location" not in answers[0][1]
         asked += 1

@@ -115,7 +115,7 @@ def test_people_approve_and_flows_deploy() -> None:
 
 def test_who_may_ask() -> None:
     builders, engineers = {"data_scientist", "ml_engineer"}, {"ml_engineer"}
-    reviewers = {"approver"}
+    reviewers = {"approver", "validator"}
 
     def may(role: Role, permission: str) -> bool:
         return decide(Principal(role.value, role.value, frozenset({role})), permission).allowed

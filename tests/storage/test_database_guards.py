@@ -264,6 +264,7 @@ def test_the_lifecycle_is_fixed(vandal: Vandal, statement: str) -> None:
     ],
 )
 def test_the_audit_log_only_grows(vandal: Vandal, statement: str) -> None:
+    vandal.run("insert into audit_entries (seq, entry, leaf, mac, chain) values (1000000, '{}', '', '', '')")
     vandal.refused(statement, by=errors.RestrictViolation)
     # not even for who switches ordinary triggers off
     vandal.run("set local session_replication_role = replica")

@@ -274,8 +274,6 @@ def test_every_route_in_every_state_of_a_token(world: World, state: str) -> None
                 wrong.append(f"{row.name}: sent to {answer.headers['location']}")
             if state == "exhausted" and answer.headers.get("x-calls-remaining") != "0":
                 wrong.append(f"{row.name}: {answer.headers.get('x-calls-remaining')} calls remaining")
-            if row.route == "/api/v1/audit/export" and answer.status_code == 200:
-                before["audit"] += 1  # taking the log away is itself recorded
     assert wrong == []
     assert world.api.stored() == {**before, "audit": before["audit"] + exports}  # reading, but it is on record
 
