@@ -14,6 +14,7 @@ import pytest
 from governance.access.roles import PackagePermission, Role
 from governance.access.rules import AccessRule
 from governance.operations import delegations
+from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from storage.postgres_server import PostgresServer
 from tests.api.browsing import Browsing
@@ -89,7 +90,11 @@ def hidden(
                values (%s, %s, 'completeness', 1, '-', 'Only the lab knows.', %s, now(), now() + '1 day', '{}')""",
             *(override, request.id, registry.grace.id),
         )
+        sequencer_of(registry.platform).drain()  # until then nobody can read it
+        about = "select event_id from audit_index where action = %s and model_id = %s order by seq limit 1"
         ids = {
+            "entry_id": one(about, "model:created", request.model_id),
+            "record_id": one(about, "version:created", request.model_id),
             "model_id": request.model_id,
             "version": "2.0.0",
             "artifact_id": one("select id from artifacts where version_id = %s", request.version_id),
@@ -123,7 +128,7 @@ def hidden(
             uow.access.set_of_model(request.model_id, rule, registry.at)
             uow.access.set_of_dataset(ids["dataset_id"], rule)
             uow.commit()
-        words = [id for name, id in ids.items() if name not in ("version", "group_id", "freeze_id")]
+        words = [id for name, id in ids.items() if name not in ("version", "group_id", "freeze_id", "hold_id")]
         words += [finding, one("select name from models"), "Only the lab knows"]
         words += [sha for (sha,) in query(registry, "select sha256 from artifacts union select sha256 from datasets")]
         session = registry.token(people["developer"], kind="session")[0]
