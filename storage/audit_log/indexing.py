@@ -18,7 +18,7 @@ from governance.audit.index import IndexRow, index_row
 
 BATCH_ROWS = 1000
 
-LAG_SECONDS = 0.2
+LAG_SECONDS = 1.0
 """How long a few entries may wait for others: many at once cost the machine half of what they cost one by one."""
 
 _COLUMNS = ", ".join(IndexRow._fields)
