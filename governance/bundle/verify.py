@@ -677,7 +677,8 @@ class Verification:
         if not any(one["action"] == "request:opened" for one in ours):
             raise Broken("no entry tells that the request was opened")
         if status in ("applied", "denied", "withdrawn"):
-            ends = [one for one in ours if one["action"] == "request:" + status]
+            ended = {"request:" + status, *(["request:expired"] if status == "denied" else [])}  # by time, or by a gate
+            ends = [one for one in ours if one["action"] in ended]
             if len(ends) != 1:
                 raise Broken("no entry tells that the request was %s" % status)
             end = ends[0]

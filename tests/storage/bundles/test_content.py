@@ -25,8 +25,10 @@ from governance.bundle.verify import Verification
 from governance.errors import EvidenceBroken, EvidenceNotReady, Forbidden, InvalidInput, NotFound
 from governance.operations import transitions
 from storage.audit_log.checkpoints import CheckpointFiles
+from storage.audit_log.running import public_keys
 from storage.bundles import NotSealedYet, export
 from tests.fixtures.registry import RegistryUnderTest
+from tests.governance.approvals.clock import pass_time
 from tests.governance.operations.situations import in_production, model_with_version, parked, query, step
 from tests.storage.bundles.exporting import Exported, drain, exported, failed
 
@@ -244,6 +246,17 @@ def test_denied_parked_and_withdrawn_requests(shared_registry: RegistryUnderTest
     summary = json.loads(b64decode(made.json("statements/summary.dsse.json")["payload"]))
     assert summary["predicate"]["verificationResult"] == "FAILED"
     assert summary["subject"][0]["name"] == "evidence.json"
+
+
+def test_an_expired_request_has_its_bundle(registry_under_test: RegistryUnderTest) -> None:
+    """Refused by time alone, outside of any flow: the log holds its verdicts and its case like those of others."""
+    r = registry_under_test
+    waiting = parked(r)
+    r.later(days=15)
+    assert pass_time(r).expired == (waiting.id,)
+    drain(r)
+    _, archive = export(r.platform, r.dev, waiting.id)
+    assert failed(archive, str(public_keys(r.platform).current)) == {}
 
 
 def test_refusals(shared_registry: RegistryUnderTest) -> None:
