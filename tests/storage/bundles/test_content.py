@@ -200,6 +200,15 @@ def test_signed_decisions_are_checked(made: Exported) -> None:
     assert "1 signed on their own" in next(check.message for check in found.checks if check.subject == "approvals.json")
 
 
+def test_for_whom_a_decision_was_made_is_what_was_signed(registry_under_test: RegistryUnderTest) -> None:
+    r = registry_under_test
+    made = exported(r)
+    assert made.json("approvals.json")[0]["onBehalfOf"] is None
+    query(r, "update approvals set on_behalf_of = %s where request_id = %s", r.edsger.id, made.request_id)
+    _, archive = export(r.platform, r.dev, made.request_id)
+    assert "is not what was signed" in failed(archive, made.key)["approvals.json"]
+
+
 @pytest.mark.parametrize("transition", ["submit", "evaluate", "deploy_staging", "promote_production"])
 def test_every_kind_of_request_has_its_bundle(shared_registry: RegistryUnderTest, transition: str) -> None:
     made = exported(shared_registry, transition)
