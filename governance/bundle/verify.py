@@ -745,7 +745,8 @@ class Verification:
                 payload, _ = opened(row["envelope"], DECISION_TYPE, self._keys)
                 statement = parsed(payload)
                 same = (
-                    "approverId", "approverName", "decision", "comment", "evidenceDigest", "requestId", "at", "onBehalfOf"
+                    "approverId", "approverName", "decision", "comment", "evidenceDigest", "requestId", "at",
+                    "onBehalfOf",
                 )  # fmt: skip
                 if any(statement[k] != row[k] for k in same) or statement["approvalId"] != row["id"]:
                     raise Broken("%s is not what was signed" % who)

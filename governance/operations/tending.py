@@ -128,7 +128,9 @@ def _tell(uow: UnitOfWork, call: Call, request: TransitionRequest, kind: str, de
 
 def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
     """Refuse it, judged by all gates of which that of time says no, whatever the others say."""
-    evidence = Evidence.from_json(request.evidence or {})
+    frozen = Evidence.from_json(request.evidence or {})
+    # Policies may have changed since it was frozen: what is recorded is what it is judged by now.
+    evidence = Evidence(uow.facts.subject(request, request.transition), frozen.measured)
     case = case_of(uow, call, request, evidence)
     results = evaluate_all(uow.policies.active(), case)
     if not expired(results):

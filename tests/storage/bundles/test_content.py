@@ -24,6 +24,7 @@ from governance.access.roles import Role
 from governance.bundle.verify import Verification
 from governance.errors import EvidenceBroken, EvidenceNotReady, Forbidden, InvalidInput, NotFound
 from governance.operations import transitions
+from governance.policies.wait_timer import WaitTimer
 from storage.audit_log.checkpoints import CheckpointFiles
 from storage.audit_log.running import public_keys
 from storage.bundles import NotSealedYet, export
@@ -257,10 +258,13 @@ def test_denied_parked_and_withdrawn_requests(shared_registry: RegistryUnderTest
     assert summary["subject"][0]["name"] == "evidence.json"
 
 
-def test_an_expired_request_has_its_bundle(registry_under_test: RegistryUnderTest) -> None:
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_expired_request_has_its_bundle(registry_under_test: RegistryUnderTest, changed: bool) -> None:
     """Refused by time alone, outside of any flow: the log holds its verdicts and its case like those of others."""
     r = registry_under_test
     waiting = parked(r)
+    if changed:  # policies, while nobody was looking
+        r.publish(WaitTimer.name, {"minutes": {"Low": 60, "Medium": 60, "High": 60}})
     r.later(days=15)
     assert pass_time(r).expired == (waiting.id,)
     drain(r)
