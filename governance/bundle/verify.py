@@ -677,7 +677,8 @@ class Verification:
         if not any(one["action"] == "request:opened" for one in ours):
             raise Broken("no entry tells that the request was opened")
         if status in ("applied", "denied", "withdrawn"):
-            ends = [one for one in ours if one["action"] == "request:" + status]
+            ended = {"request:" + status, *(["request:expired"] if status == "denied" else [])}  # by time, or by a gate
+            ends = [one for one in ours if one["action"] in ended]
             if len(ends) != 1:
                 raise Broken("no entry tells that the request was %s" % status)
             end = ends[0]
@@ -743,7 +744,10 @@ class Verification:
             if row["envelope"] is not None:
                 payload, _ = opened(row["envelope"], DECISION_TYPE, self._keys)
                 statement = parsed(payload)
-                same = ("approverId", "approverName", "decision", "comment", "evidenceDigest", "requestId", "at")
+                same = (
+                    "approverId", "approverName", "decision", "comment", "evidenceDigest", "requestId", "at",
+                    "onBehalfOf",
+                )  # fmt: skip
                 if any(statement[k] != row[k] for k in same) or statement["approvalId"] != row["id"]:
                     raise Broken("%s is not what was signed" % who)
                 sealed += 1

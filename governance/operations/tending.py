@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from governance import events
-from governance.canonical import rendered
+from governance.canonical import digest_of, rendered
 from governance.errors import DependencyUnavailable
 from governance.evidence import Evidence
 from governance.gates import decide, evaluate_all, expired
@@ -128,7 +128,9 @@ def _tell(uow: UnitOfWork, call: Call, request: TransitionRequest, kind: str, de
 
 def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
     """Refuse it, judged by all gates of which that of time says no, whatever the others say."""
-    evidence = Evidence.from_json(request.evidence or {})
+    frozen = Evidence.from_json(request.evidence or {})
+    # Policies may have changed since it was frozen: what is recorded is what it is judged by now.
+    evidence = Evidence(uow.facts.subject(request, request.transition), frozen.measured)
     case = case_of(uow, call, request, evidence)
     results = evaluate_all(uow.policies.active(), case)
     if not expired(results):
@@ -136,7 +138,8 @@ def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
     reasons = list(decide(results, case.waived).reasons)
     outcome = {"name": "Expired", "reasons": reasons}
     verdicts = [result.to_json() for result in results]
-    uow.requests.settle(request.id, RequestStatus.DENIED, outcome, evidence, verdicts, call.at, case.to_json())
+    judged = case.to_json()
+    uow.requests.settle(request.id, RequestStatus.DENIED, outcome, evidence, verdicts, call.at, judged)
     uow.notices.record(request.id, "expired", {"reasons": reasons}, call.at)
     uow.audit(
         call.event(
@@ -146,7 +149,10 @@ def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
             before={"status": request.status.value},
             after={"status": "denied", "outcome": outcome},
             digest=evidence.digest,
+            judgedCase=digest_of(judged),
+            transition=request.transition.value,
             requestedBy=request.requester_id,
+            verdicts=[{k: v[k] for k in ("policy", "policyVersion", "outcome", "reasons")} for v in verdicts],
         )
     )
     call.tell(uow, events.REQUEST_EXPIRED, ("request", request.id), request.model_id, reasons=reasons)

@@ -29,7 +29,8 @@ _REQUEST = f"""select json_build_object('id', r.id, 'modelId', r.model_id, 'vers
 
 _APPROVALS = f"""select coalesce(json_agg(json_build_object('id', a.id, 'requestId', a.request_id,
     'approverId', a.approver_id, 'approverName', p.name, 'decision', a.decision, 'comment', a.comment,
-    'evidenceDigest', a.evidence_digest, 'at', {iso("a.created_at")}, 'envelope', a.envelope)
+    'evidenceDigest', a.evidence_digest, 'at', {iso("a.created_at")}, 'onBehalfOf', a.on_behalf_of,
+    'envelope', a.envelope)
     order by a.created_at, a.id), '[]')
     from approvals a join users p on p.id = a.approver_id where a.request_id = %(id)s"""
 

@@ -106,7 +106,7 @@ def test_somebody_else_has_to_accept_that_it_was_used(registry_under_test: Regis
     model = in_production(r, "1.0.0")
     r.settle(break_glass(r, model, "1.0.0", "deprecate"))
     ((finding,),) = query(r, "select id::text from findings where model_id = %s and kind = 'break_glass'", model)
-    for kind in ("accepted", "false_positive"):
+    for kind in ("accepted", "false_positive", "fixed"):
         with pytest.raises(ConflictOfInterest):
             close_finding(r.unit(), r.call(r.grace), finding, kind=kind, resolution="It was all right like that.")
     close_finding(r.unit(), r.call(r.alan), finding, kind="accepted", resolution="It was all right like that.")

@@ -24,9 +24,12 @@ from governance.access.roles import Role
 from governance.bundle.verify import Verification
 from governance.errors import EvidenceBroken, EvidenceNotReady, Forbidden, InvalidInput, NotFound
 from governance.operations import transitions
+from governance.policies.wait_timer import WaitTimer
 from storage.audit_log.checkpoints import CheckpointFiles
+from storage.audit_log.running import public_keys
 from storage.bundles import NotSealedYet, export
 from tests.fixtures.registry import RegistryUnderTest
+from tests.governance.approvals.clock import pass_time
 from tests.governance.operations.situations import in_production, model_with_version, parked, query, step
 from tests.storage.bundles.exporting import Exported, drain, exported, failed
 
@@ -198,6 +201,15 @@ def test_signed_decisions_are_checked(made: Exported) -> None:
     assert "1 signed on their own" in next(check.message for check in found.checks if check.subject == "approvals.json")
 
 
+def test_for_whom_a_decision_was_made_is_what_was_signed(registry_under_test: RegistryUnderTest) -> None:
+    r = registry_under_test
+    made = exported(r)
+    assert made.json("approvals.json")[0]["onBehalfOf"] is None
+    query(r, "update approvals set on_behalf_of = %s where request_id = %s", r.edsger.id, made.request_id)
+    _, archive = export(r.platform, r.dev, made.request_id)
+    assert "is not what was signed" in failed(archive, made.key)["approvals.json"]
+
+
 @pytest.mark.parametrize("transition", ["submit", "evaluate", "deploy_staging", "promote_production"])
 def test_every_kind_of_request_has_its_bundle(shared_registry: RegistryUnderTest, transition: str) -> None:
     made = exported(shared_registry, transition)
@@ -244,6 +256,20 @@ def test_denied_parked_and_withdrawn_requests(shared_registry: RegistryUnderTest
     summary = json.loads(b64decode(made.json("statements/summary.dsse.json")["payload"]))
     assert summary["predicate"]["verificationResult"] == "FAILED"
     assert summary["subject"][0]["name"] == "evidence.json"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_expired_request_has_its_bundle(registry_under_test: RegistryUnderTest, changed: bool) -> None:
+    """Refused by time alone, outside of any flow: the log holds its verdicts and its case like those of others."""
+    r = registry_under_test
+    waiting = parked(r)
+    if changed:  # policies, while nobody was looking
+        r.publish(WaitTimer.name, {"minutes": {"Low": 60, "Medium": 60, "High": 60}})
+    r.later(days=15)
+    assert pass_time(r).expired == (waiting.id,)
+    drain(r)
+    _, archive = export(r.platform, r.dev, waiting.id)
+    assert failed(archive, str(public_keys(r.platform).current)) == {}
 
 
 def test_refusals(shared_registry: RegistryUnderTest) -> None:
