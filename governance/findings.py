@@ -32,6 +32,8 @@ TO_PRODUCTION = (TransitionName.APPROVE_PRODUCTION.value, TransitionName.PROMOTE
 
 MANUAL, ROLLBACK, BREAK_GLASS, REVIEW_OVERDUE = "manual", "rollback", "break_glass", "review_overdue"
 OVERRIDE = "override"
+OF_SOMEBODY = frozenset({BREAK_GLASS, ROLLBACK, OVERRIDE})
+"""Kinds that somebody brought about by a decision of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -393,6 +393,7 @@ class Verification:
         self._keys: dict[str, bytes] = {}
         self._entries: dict[int, dict[str, Any]] = {}
         self._decision: dict[str, Any] = {}
+        self._judged = False
         self.summary: dict[str, Any] = {}
         if len(archive) > LARGEST:
             self._no("archive", "is larger than %d bytes, which no bundle is" % LARGEST)
@@ -722,6 +723,15 @@ class Verification:
         ours = [one for one in ends if one["subject"]["id"] == self._decision["requestId"]]
         if not ours or any(one["details"]["judgedCase"] != "sha256:" + sha256(raw) for one in ours):
             raise Broken("it is not the case whose digest the log holds")
+        overridden = [
+            (one["after"]["policy"], one["after"]["policyVersion"], one["digest"])
+            for one in self._entries.values()
+            if one["action"] == "override:confirmed" and one["subject"]["id"] == self._decision["requestId"]
+        ]
+        for name, version in case["waived"]:
+            if (name, version, self._decision["evidenceDigest"]) not in overridden:
+                raise Broken("no entry tells that two people overrode %s" % name)
+        self._judged = True
         self._yes("case.json", "is the case that was judged: the log holds its digest")
 
     def _approvals(self) -> None:
@@ -741,7 +751,10 @@ class Verification:
             who = "the decision of %s" % row["approverName"]
             if (row["approverId"], row["decision"], row["comment"], row["evidenceDigest"], row["at"]) not in logged:
                 raise Broken("%s is not in the log" % who)
-            if row["envelope"] is not None:
+            if row["envelope"] is None:
+                if self._judged:
+                    raise Broken("%s is not signed" % who)
+            else:
                 payload, _ = opened(row["envelope"], DECISION_TYPE, self._keys)
                 statement = parsed(payload)
                 same = (

@@ -10,7 +10,16 @@ from typing import Any
 from governance import events
 from governance.canonical import rendered
 from governance.errors import Conflict, ConflictOfInterest, InvalidInput
-from governance.findings import BREAK_GLASS, RESOLUTIONS, SEVERE, Finding, checked_blocks, checked_severity, due
+from governance.findings import (
+    OF_SOMEBODY,
+    RESOLUTIONS,
+    SEVERE,
+    SEVERITIES,
+    Finding,
+    checked_blocks,
+    checked_severity,
+    due,
+)
 from governance.models import ModelVersion, checked_text
 from governance.operations.calls import Call
 from governance.ports import UnitOfWork
@@ -137,8 +146,9 @@ def change_finding(uow: UnitOfWork, call: Call, finding_id: str, wanted: Finding
             due_at=_future(call, wanted.due_at) if wanted.due_at is not None else before.due_at,
             blocks=checked_blocks(wanted.blocks) if wanted.blocks is not None else before.blocks,
         )
-        milder = before.severity in SEVERE and after.severity not in SEVERE
-        if milder or not set(before.blocks) <= set(after.blocks):
+        milder = SEVERITIES.index(after.severity) < SEVERITIES.index(before.severity)
+        later = before.due_at is not None and after.due_at is not None and after.due_at > before.due_at
+        if milder or later or not set(before.blocks) <= set(after.blocks):
             _check_second_person(uow, call, before, "makes it milder")
         if after == before:
             return
@@ -165,7 +175,7 @@ def close_finding(uow: UnitOfWork, call: Call, finding_id: str, *, kind: str, re
         if call.repeated(uow):
             return
         finding = _open_one(uow, call, finding_id, "Closing a finding")
-        if kind != "fixed" or finding.kind == BREAK_GLASS:  # what was done in a hurry is not mended by who did it
+        if kind != "fixed" or finding.kind in OF_SOMEBODY:  # what somebody brought about is not mended by their word
             _check_second_person(uow, call, finding, "closes it like that")
         closed(uow, call, finding, kind, text)
         call.remember(uow, finding_id)
@@ -192,10 +202,11 @@ def _open_one(uow: UnitOfWork, call: Call, finding_id: str, doing: str) -> Findi
 
 def _check_second_person(uow: UnitOfWork, call: Call, finding: Finding, what: str) -> None:
     person = call.person
-    if finding.severity in SEVERE and person.answers_as in uow.findings.had_a_part(finding):
+    takes_two = finding.severity in SEVERE or finding.kind in OF_SOMEBODY
+    if takes_two and person.answers_as in uow.findings.had_a_part(finding):
         raise ConflictOfInterest(
-            f"A finding of severity {finding.severity} takes a second person: nobody who opened it, caused it or made "
-            f"the version {what}.",
+            f"This finding (severity {finding.severity}) takes a second person: nobody "
+            f"who opened it, caused it or made the version {what}.",
             details={"severity": finding.severity},
         )
 

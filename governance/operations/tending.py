@@ -7,15 +7,15 @@ was told is remembered by kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from governance import events
 from governance.canonical import digest_of, rendered
 from governance.errors import DependencyUnavailable
-from governance.evidence import Evidence
-from governance.gates import decide, evaluate_all, expired
+from governance.evidence import Case, Evidence
+from governance.gates import GateResult, decide, evaluate_all, expired, overridable
 from governance.lifecycle import TRANSITIONS
 from governance.operations.calls import Call
 from governance.operations.periodic_reviews import tend_review
@@ -90,11 +90,7 @@ def _tend_request(uow: UnitOfWork, call: Call, request_id: str) -> list[str]:
     """What happened to it: "reminded", "escalated", "expired"."""
     with uow:
         request = uow.requests.lock(request_id)
-        if (
-            request.status is not RequestStatus.AWAITING_APPROVAL
-            or request.evidence is None
-            or not TRANSITIONS[request.transition].needs_approval
-        ):
+        if request.status is not RequestStatus.AWAITING_APPROVAL or request.evidence is None:
             return []
         policy = in_force(uow.policies.active(), DecidedInTime)
         tier = str(request.evidence["subject"]["model"]["riskTier"])
@@ -102,6 +98,8 @@ def _tend_request(uow: UnitOfWork, call: Call, request_id: str) -> list[str]:
             happened = ["expired"] if _expire(uow, call, request) else []
         else:
             due = policy.notices(request.created_at, tier, call.at)
+            if due and not TRANSITIONS[request.transition].needs_approval and not _overridable(uow, call, request):
+                return []  # it waits for a time, and nobody has to do anything
             deadline = rendered(policy.deadline(request.created_at, tier))
             happened = [kind for kind in due if _tell(uow, call, request, kind, deadline)]
         if happened:
@@ -126,6 +124,18 @@ def _tell(uow: UnitOfWork, call: Call, request: TransitionRequest, kind: str, de
     return True
 
 
+def _overridable(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
+    frozen = Evidence.from_json(request.evidence or {})
+    case = case_of(uow, call, request, frozen)
+    return _waits_for_override(request, evaluate_all(uow.policies.active(), case), case)
+
+
+def _waits_for_override(request: TransitionRequest, results: Sequence[GateResult], case: Case) -> bool:
+    """Nobody is asked to approve, but a soft gate blocks: without an end it would wait for ever."""
+    soft = (one for one in results if overridable(one) and (one.policy, one.policy_version) not in case.waived)
+    return not TRANSITIONS[request.transition].needs_approval and any(soft)
+
+
 def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
     """Refuse it, judged by all gates of which that of time says no, whatever the others say."""
     frozen = Evidence.from_json(request.evidence or {})
@@ -133,9 +143,11 @@ def _expire(uow: UnitOfWork, call: Call, request: TransitionRequest) -> bool:
     evidence = Evidence(uow.facts.subject(request, request.transition), frozen.measured)
     case = case_of(uow, call, request, evidence)
     results = evaluate_all(uow.policies.active(), case)
-    if not expired(results):
-        return False
     reasons = list(decide(results, case.waived).reasons)
+    if not expired(results):
+        if not _waits_for_override(request, results, case):
+            return False
+        reasons.append("Nobody overrode this in time; it has to be asked for again.")
     outcome = {"name": "Expired", "reasons": reasons}
     verdicts = [result.to_json() for result in results]
     judged = case.to_json()

@@ -17,6 +17,8 @@ from storage.tables import findings
 _HAD_A_PART = sql("""
     select distinct coalesce(u.owner_id, u.id) as person from users u where u.id in (
         select opened_by from findings where id = :finding
+        union select o.proposed_by from overrides o where o.finding_id = :finding
+        union select o.confirmed_by from overrides o where o.finding_id = :finding
         union select r.requester_id from findings f join transition_requests r on r.id = f.request_id
             where f.id = :finding
         union select c.user_id from findings f join contributors c on c.version_id = f.version_id

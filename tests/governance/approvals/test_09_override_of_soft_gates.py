@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from governance.errors import (
     SelfApproval,
 )
 from governance.operations import overriding, policies, settling
+from governance.operations.findings import FindingChange, change_finding, close_finding
 from governance.operations.overriding import NewOverride
+from governance.operations.tending import tend
 from governance.operations.transitions import withdraw
 from governance.requests import RequestStatus, TransitionRequest
 from storage.composition import new_id
@@ -32,6 +35,19 @@ from tests.governance.operations.situations import events, evidence_of, parked, 
 REASON = "Nobody reaches this on data of last year; the next retraining does."
 SOFT = policy("nearly-perfect", least=0.99, enforcement="soft", scope={"transitions": ["approve_production"]})
 EASY = policy("better-than-chance", least=0.5, enforcement="soft", scope={"transitions": ["approve_production"]})
+
+DESCRIBED = {
+    "name": "well-described",
+    "title": "Is it described at length?",
+    "kind": "governance",
+    "enforcement": "soft",
+    "scope": {"transitions": ["submit"]},
+    "rules": [{"id": "length", "expression": "size(model.description) >= 200", "message": "Say more."}],
+    "samples": {
+        "allowed": [{"evidence": {"model": {"description": "long " * 50}}}],
+        "denied": [{"evidence": {"model": {"description": "Short."}}}],
+    },
+}
 
 
 @pytest.fixture
@@ -250,19 +266,7 @@ def test_a_settled_request_takes_none(r: RegistryUnderTest) -> None:
 
 
 def test_a_transition_without_approval_waits_for_an_override_too(r: RegistryUnderTest) -> None:
-    described = {
-        "name": "well-described",
-        "title": "Is it described at length?",
-        "kind": "governance",
-        "enforcement": "soft",
-        "scope": {"transitions": ["submit"]},
-        "rules": [{"id": "length", "expression": "size(model.description) >= 200", "message": "Say more."}],
-        "samples": {
-            "allowed": [{"evidence": {"model": {"description": "long " * 50}}}],
-            "denied": [{"evidence": {"model": {"description": "Short."}}}],
-        },
-    }
-    r.write_policy(described)
+    r.write_policy(DESCRIBED)
     model = r.model()
     r.version(model)
     request = r.open(model, "1.0.0", "submit")
@@ -270,3 +274,34 @@ def test_a_transition_without_approval_waits_for_an_override_too(r: RegistryUnde
     override = propose(r, request, r.grace, policy="well-described")
     confirm(r, request, r.alan, override)
     assert settled(r, request).status is RequestStatus.APPLIED
+
+
+def test_what_nobody_overrides_in_time_is_refused(r: RegistryUnderTest) -> None:
+    """Without people who approve, nothing else would ever end it."""
+    r.write_policy(DESCRIBED)
+    model = r.model()
+    r.version(model)
+    request = r.open(model, "1.0.0", "submit")
+    assert settling.park(r.unit(), r.call(None), request.id, r.evidence(request))[0].outcome == "waiting"
+    launcher = r.launcher
+    r.later(days=13)
+    assert tend(r.platform.new_unit, launcher, r.call(None)).expired == ()
+    r.later(days=1)
+    assert tend(r.platform.new_unit, launcher, r.call(None)).expired == (request.id,)
+    done = stored(r, request)
+    assert (done.status, (done.outcome or {})["name"]) == (RequestStatus.DENIED, "Expired")
+
+
+def test_its_finding_is_not_closed_by_the_two(r: RegistryUnderTest) -> None:
+    request = blocked(r)
+    vote(r, request, r.edsger)
+    confirm(r, request, r.alan, propose(r, request, r.grace))
+    ((finding,),) = query(r, "select id::text from findings where request_id = %s", request.id)
+    for person in (r.grace, r.alan):
+        for change in (FindingChange(severity="low"), FindingChange(due_at=r.at + timedelta(days=300))):
+            with pytest.raises(ConflictOfInterest):
+                change_finding(r.unit(), r.call(person), finding, change)
+        for kind in ("fixed", "accepted"):
+            with pytest.raises(ConflictOfInterest):
+                close_finding(r.unit(), r.call(person), finding, kind=kind, resolution="It is all right by now.")
+    close_finding(r.unit(), r.call(r.edsger), finding, kind="fixed", resolution="The retrained one reaches it.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from itertools import islice
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +15,7 @@ from governance.audit.note import VerifierKey
 from governance.bundle.facts import PublicKeys
 from governance.bundle.members import bundle
 from governance.bundle.verify import pack
+from governance.signing import DECISION, sealed
 from storage.audit_log.checkpoints import CheckpointFiles
 from storage.audit_log.running import signing_key_of
 from storage.bundles import export
@@ -57,19 +61,39 @@ def test_a_bundle_signed_by_somebody_else_is_theirs(made: Exported, monkeypatch:
 
     r = made.registry
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+    def anew(row: dict[str, Any]) -> dict[str, Any]:
+        """The decision, signed by their key."""
+        payload = json.loads(b64decode(row["envelope"]["payload"]))
+        return sealed(FileSigner(private), DECISION, payload).to_json()
+
     for name in (VerifierKey.named_after(private.public_key()).name, made.key.split("+")[0]):
         key = VerifierKey(name, private.public_key())
 
         def forged(facts, log, keys, signer, key=key):  # type: ignore[no-untyped-def]
             note = Checkpoint(key.name, log.size, log.root).signed(private)
             log = type(log)(log.entries, note, log.size, log.root)
-            plain = type(facts)(**{**vars(facts), "approvals": [{**one, "envelope": None} for one in facts.approvals]})
-            return bundle(plain, log, PublicKeys(key.name, key), FileSigner(private))
+            decided = [{**one, "envelope": anew(one)} for one in facts.approvals]
+            theirs = type(facts)(**{**vars(facts), "approvals": decided})
+            return bundle(theirs, log, PublicKeys(key.name, key), FileSigner(private))
 
         monkeypatch.setattr(bundles, "bundle", forged)
         _, archive = export(r.platform, r.dev, made.request_id)
         assert failed(archive, None) == {}
         assert "keys/keys.json" in failed(archive, made.key)
+
+
+def test_a_decision_without_its_signature_is_named(made: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns the database takes the envelope away; the platform itself then exports."""
+    from storage import bundles
+
+    def bare(facts, log, keys, signer):  # type: ignore[no-untyped-def]
+        plain = type(facts)(**{**vars(facts), "approvals": [{**one, "envelope": None} for one in facts.approvals]})
+        return bundle(plain, log, keys, signer)
+
+    monkeypatch.setattr(bundles, "bundle", bare)
+    _, archive = export(made.registry.platform, made.registry.dev, made.request_id)
+    assert "is not signed" in failed(archive, made.key)["approvals.json"]
 
 
 def test_an_older_bundle_does_not_hide_the_tail(made: Exported) -> None:
