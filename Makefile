@@ -10,6 +10,10 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN_STAMP  := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 OIDC       := $(VENV)/oidc-provider
+
+# Tests mostly wait; heavy servers stay in one of the processes (tests/conftest.py). 0: one process, for debugging.
+TEST_PROCESSES ?= 2
+
 OIDC_STAMP := $(OIDC)/.installed
 
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -34,8 +38,8 @@ up: venv ## Start the platform.
 down: ## Stop the platform.
 	@if [ -x $(BIN)/gatehouse ]; then $(BIN)/gatehouse down; fi
 
-test: lint ## Checks, then the whole test suite.
-	$(BIN)/python -m pytest
+test: lint ## Checks, then the whole test suite, in two processes.
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 
 prove: venv-test ## The full-size proof runs: crash points and matrices. Takes long.
 	$(BIN)/python -m pytest -m prove
