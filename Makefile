@@ -10,11 +10,10 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN_STAMP  := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 OIDC       := $(VENV)/oidc-provider
+OIDC_STAMP := $(OIDC)/.installed
 
 # Tests mostly wait; heavy servers stay in one of the processes (tests/conftest.py). 0: one process, for debugging.
 TEST_PROCESSES ?= 2
-
-OIDC_STAMP := $(OIDC)/.installed
 
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
               --no-emit-index-url --no-header --no-annotate --quiet

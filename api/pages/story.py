@@ -21,6 +21,7 @@ _STATES = {
     "withdrawn": ("Withdrawn", "neutral"),
 }
 _MARKS = {"passed": ("Passed", "good"), "failed": ("Refused", "bad"), "unknown": ("Open", "waiting")}
+_HELD_NOTHING = {"soft": ("Overridden", "waiting"), "advisory": ("Advice", "waiting")}
 _DECIDED = {
     "approve": ("approved", "good"),
     "reject": ("rejected", "bad"),
@@ -55,7 +56,7 @@ def story_of(found: RunPage, review: Mapping[str, Any]) -> dict[str, Any]:
         "sentence": _sentence(request, outcome),
         "refusals": [str(reason) for reason in outcome.get("reasons", [])],
         "facts": _facts(request, around, subject),
-        "gates": [_gate(gate, around["timeZone"]) for gate in request["gates"]],
+        "gates": [_gate(gate, around["timeZone"], applied=request["status"] == "applied") for gate in request["gates"]],
         "metrics": _metrics(subject),
         "comparisons": [_comparison(item) for item in measured.get("comparisons", [])],
         "incumbent": (subject.get("incumbent") or {}).get("version"),
@@ -114,9 +115,14 @@ def _facts(
     return rows
 
 
-def _gate(gate: Mapping[str, Any], zone: str) -> dict[str, Any]:
-    """With the time that a gate waits for in the reader's own zone; the reasons tell it in the requester's."""
+def _gate(gate: Mapping[str, Any], zone: str, *, applied: bool) -> dict[str, Any]:
+    """With the time that a gate waits for in the reader's own zone; the reasons tell it in the requester's.
+
+    What said no and yet did not hold the request back was overridden, or was advice.
+    """
     label, tone = _MARKS[gate["outcome"]]
+    if gate["outcome"] != "passed" and (applied or gate.get("enforcement") == "advisory"):
+        label, tone = _HELD_NOTHING.get(gate.get("enforcement", "hard"), (label, tone))
     reasons = list(gate["reasons"])
     if (until := gate["facts"].get("until")) and zone != DEFAULT:
         reasons.append(f"In your time zone: {in_words(datetime.fromisoformat(until), zone)}.")

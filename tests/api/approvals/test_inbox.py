@@ -9,14 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from api.sessions import SESSION_COOKIE
 from governance.access.principal import Principal
 from governance.access.roles import Role
 from governance.operations import policies, registry, settling
-from governance.requests import TransitionRequest
+from governance.requests import RequestStatus, TransitionRequest
 from storage.composition import new_id, now
 from tests.api.served import ServedApi, data, refusal
 from tests.fixtures.registry import APPROVER, METADATA, VALIDATOR
-from tests.governance.approvals.deciding import frozen, newcomer, vote
+from tests.governance.approvals.deciding import frozen, newcomer, settled, vote
 from tests.governance.approvals.test_09_override_of_soft_gates import SOFT, blocked
 from tests.governance.operations.situations import (
     WAY,
@@ -318,6 +319,12 @@ def test_overriding_over_http(api: ServedApi, softly_judged: TransitionRequest) 
     assert report == data(api.grace.get(path)) == [confirmed]
     findings = data(api.grace.get("/api/v1/findings", params={"modelId": request.model_id}))
     assert [item["id"] for item in findings] == [confirmed["findingId"]]
+    session = {"Cookie": f"{SESSION_COOKIE}={api.session('grace')}"}
+    page = f"/runs/{request.id}"
+    assert "Overridden" not in httpx.get(api.url + page, headers=session, trust_env=False).text
+    vote(r, request, r.edsger)
+    assert settled(r, request).status is RequestStatus.APPLIED
+    assert "Overridden" in httpx.get(api.url + page, headers=session, trust_env=False).text
 
 
 def test_validators_are_made_over_http(api: ServedApi) -> None:
