@@ -85,7 +85,7 @@ def confirm(uow: UnitOfWork, call: Call, request_id: str, override_id: str) -> T
             return request
         proposed, signed = uow.overrides.get(request.id, override_id)
         person = _may_override(uow, call, request, proposed.evidence_digest)
-        if proposed.proposed_by == person.id:
+        if proposed.proposed_by in (person.id, person.answers_as):
             raise SelfApproval("An override takes two people: somebody else confirms it.")
         if not signed:
             raise Conflict("This proposal is not signed by this platform; propose it again.")

@@ -19,6 +19,7 @@ from governance.access.roles import Role
 from governance.operations import delegations, evaluations, groups, history, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
 from governance.operations.freezes import NewFreeze, declare_freeze
+from governance.requests import RequestStatus
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
@@ -279,7 +280,7 @@ class World:
                 "in_path": {"override_id": "00000000-0000-7000-8000-000000000001"}
             },
             "GET /api/v1/overrides": lambda: {"params": {"modelId": o.model}},
-            "GET /api/v1/approvals": lambda: {"params": {"modelId": o.model, "all": "true"}},
+            "GET /api/v1/approvals": lambda: self._waiting(o),
             "POST /api/v1/approvals/batch": lambda: {"json": {
                 "decision": "approve", "items": [{"requestId": o.parked, "evidenceDigest": "sha256:" + "0" * 64}]
             }},
@@ -371,6 +372,15 @@ class World:
             },
         }  # fmt: skip
         return makers[row.name]() if row.name in makers else {}
+
+    def _waiting(self, objects: Objects) -> dict[str, Any]:
+        """What waits for people: parked again, in case another call has sent it to be gathered anew."""
+        r = self.registry
+        with r.unit() as uow:
+            request = uow.requests.get(objects.parked)
+        if request.status is not RequestStatus.AWAITING_APPROVAL:
+            r.approve(request)
+        return {"params": {"modelId": objects.model, "all": "true"}}
 
     def _revision(self, objects: Objects) -> int:
         statement = "select revision from model_versions where model_id = %s and version = '2.0.0'"

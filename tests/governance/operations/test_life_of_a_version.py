@@ -134,7 +134,7 @@ def test_what_was_rolled_back_can_come_again_when_its_finding_is_closed(shared_r
     refused = r.settle(r.open(model, "2.0.0", "approve_production"))
     assert refused.status is RequestStatus.DENIED
     assert any("was rolled back" in reason for reason in refused.outcome["reasons"])
-    close_finding(r.unit(), r.call(r.grace), finding, kind="fixed", resolution="Trained again on clean data.")
+    close_finding(r.unit(), r.call(r.alan), finding, kind="fixed", resolution="Trained again on clean data.")
     for transition in ("approve_production", "promote_production"):
         step(r, model, "2.0.0", transition)
     assert r.state(model, "1.0.0") == "deprecated"
