@@ -19,7 +19,6 @@ from governance.access.roles import Role
 from governance.operations import delegations, evaluations, groups, history, people, policies, policy_trials
 from governance.operations.evaluations import NewSuite
 from governance.operations.freezes import NewFreeze, declare_freeze
-from governance.requests import RequestStatus
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
@@ -374,12 +373,10 @@ class World:
         return makers[row.name]() if row.name in makers else {}
 
     def _waiting(self, objects: Objects) -> dict[str, Any]:
-        """What waits for people: parked again, in case another call has sent it to be gathered anew."""
-        r = self.registry
-        with r.unit() as uow:
-            request = uow.requests.get(objects.parked)
-        if request.status is not RequestStatus.AWAITING_APPROVAL:
-            r.approve(request)
+        """What waits for people; another call may have sent it to be gathered anew, which no flow does here."""
+        self.api.wait_until_idle()
+        parked = "update transition_requests set status = 'awaiting_approval' where id = %s and status = 'open'"
+        query(self.registry, parked, objects.parked)
         return {"params": {"modelId": objects.model, "all": "true"}}
 
     def _revision(self, objects: Objects) -> int:
