@@ -723,16 +723,20 @@ class Verification:
         ours = [one for one in ends if one["subject"]["id"] == self._decision["requestId"]]
         if not ours or any(one["details"]["judgedCase"] != "sha256:" + sha256(raw) for one in ours):
             raise Broken("it is not the case whose digest the log holds")
-        overridden = [
-            (one["after"]["policy"], one["after"]["policyVersion"], one["digest"])
-            for one in self._entries.values()
-            if one["action"] == "override:confirmed" and one["subject"]["id"] == self._decision["requestId"]
-        ]
+        overridden = self._audit_entries_of_overrides()
         for name, version in case["waived"]:
             if (name, version, self._decision["evidenceDigest"]) not in overridden:
                 raise Broken("no entry tells that two people overrode %s" % name)
         self._judged = True
         self._yes("case.json", "is the case that was judged: the log holds its digest")
+
+    def _audit_entries_of_overrides(self) -> list[tuple[str, int, str]]:
+        """(policy, version, evidence digest) of every override of this request that the log tells of."""
+        return [
+            (one["after"]["policy"], one["after"]["policyVersion"], one["digest"])
+            for one in self._entries.values()
+            if one["action"] == "override:confirmed" and one["subject"]["id"] == self._decision["requestId"]
+        ]
 
     def _approvals(self) -> None:
         rows = parsed(self._member("approvals.json"))

@@ -16,12 +16,13 @@ def attestation(found: Assessment, signer: Signer) -> dict[str, Any]:
     if found.status != "met" or found.edition is None or found.facts.evidence_digest is None:
         raise ValueError(f"there is nothing to attest: {found.because}")
     facts = found.facts
-    digest = facts.evidence_digest.removeprefix("sha256:") if facts.evidence_digest else ""
+    digest = found.facts.evidence_digest.removeprefix("sha256:")
+    told = found.to_json()
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": f"{facts.model_name} {facts.version} evidence", "digest": {"sha256": digest}}],
         "predicateType": PREDICATE,
-        "predicate": {**found.to_json(), "source": found.edition.source, "disclaimer": DISCLAIMER},
+        "predicate": {**told, "source": found.edition.source, "disclaimer": DISCLAIMER},
     }
     return {
         "framework": found.framework.id,
@@ -29,7 +30,7 @@ def attestation(found: Assessment, signer: Signer) -> dict[str, Any]:
         "modelId": facts.model_id,
         "modelName": facts.model_name,
         "version": facts.version,
-        "asOf": found.to_json()["asOf"],
+        "asOf": told["asOf"],
         "issuer": "this Gatehouse",
         "kind": "self-attestation",
         "disclaimer": DISCLAIMER,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ DISCLAIMER = (
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """applies_from: by risk class of the regulation, or under "" for all; none named means with the edition."""
+    """when: a condition of `governance.compliance.applicability`. controls: all of them have to be met."""
 
     id: str
     title: str
@@ -93,13 +92,10 @@ def _framework(path: Path) -> Framework:
     return Framework(value["id"], value["title"], value["publisher"], value["binding"], editions)
 
 
-@cache
-def _all() -> dict[str, Framework]:
-    found = (_framework(path) for path in sorted((Path(__file__).parent / "frameworks").glob("*.yaml")))
-    return {framework.id: framework for framework in found}
-
-
-FRAMEWORKS: dict[str, Framework] = _all()
+FRAMEWORKS: dict[str, Framework] = {
+    framework.id: framework
+    for framework in map(_framework, sorted((Path(__file__).parent / "frameworks").glob("*.yaml")))
+}
 
 
 def framework_named(name: str) -> Framework:

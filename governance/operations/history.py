@@ -11,8 +11,6 @@ from governance.errors import Conflict, InvalidInput
 from governance.operations.calls import Call
 from governance.ports import UnitOfWork
 
-MOST_SUBSCRIPTION_FILTERS = 10
-
 
 def record_export(uow: UnitOfWork, call: Call, form: str, asked: EntryFilter, size: int) -> None:
     """Before the first entry leaves the house: whatever becomes of the export, the log says that there was one.

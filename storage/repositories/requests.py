@@ -145,7 +145,7 @@ class RequestRepository:
         return _request(row) if row else None
 
     def of_flow_run(self, flow_run_id: str) -> TransitionRequest | None:
-        row = self._connection.execute(select(requests).where(requests.c.flow_run_id == flow_run_id)).one_or_none()
+        row = self._connection.execute(_OF_FLOW_RUN, {"run_id": flow_run_id}).one_or_none()
         return _request(row) if row else None
 
     def launched(self, request_id: str, flow_run_id: str, attempt: int, at: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from governance.access.principal import Principal
+from governance.bundle.verify import Verification
 from governance.errors import (
     ApprovalInvalidated,
     Conflict,
@@ -26,11 +27,13 @@ from governance.operations.overriding import NewOverride
 from governance.operations.tending import tend
 from governance.operations.transitions import withdraw
 from governance.requests import RequestStatus, TransitionRequest
+from storage import bundles
 from storage.composition import new_id
 from tests.fixtures.policies import policy
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.approvals.deciding import newcomer, settled, vote
 from tests.governance.operations.situations import events, evidence_of, parked, query, stored
+from tests.storage.bundles.exporting import drain, failed
 
 REASON = "Nobody reaches this on data of last year; the next retraining does."
 SOFT = policy("nearly-perfect", least=0.99, enforcement="soft", scope={"transitions": ["approve_production"]})
@@ -290,6 +293,21 @@ def test_what_nobody_overrides_in_time_is_refused(r: RegistryUnderTest) -> None:
     assert tend(r.platform.new_unit, launcher, r.call(None)).expired == (request.id,)
     done = stored(r, request)
     assert (done.status, (done.outcome or {})["name"]) == (RequestStatus.DENIED, "Expired")
+
+
+def test_its_bundle_holds_only_with_the_entry_that_tells_of_it(
+    r: RegistryUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = blocked(r)
+    vote(r, request, r.edsger)
+    confirm(r, request, r.alan, propose(r, request, r.grace))
+    assert settled(r, request).status is RequestStatus.APPLIED
+    drain(r)
+    _, archive = bundles.export(r.platform, r.dev, request.id)
+    assert failed(archive, None) == {}
+    whole = Verification._audit_entries_of_overrides  # what the log tells of overrides
+    monkeypatch.setattr(Verification, "_audit_entries_of_overrides", lambda self: whole(self)[1:])
+    assert "overrode" in failed(archive, None)["case.json"]
 
 
 def test_its_finding_is_not_closed_by_the_two(r: RegistryUnderTest) -> None:
