@@ -14,13 +14,13 @@ from flows.evaluation import intervals, metrics, outcomes
 from flows.evaluation.classes import Classified, classified
 from flows.evaluation.dataset import Dataset, Labels, load_dataset
 from flows.evaluation.job import Limits, RefusedError, SuiteJob
-from flows.evaluation.model import OnnxModel
+from flows.evaluation.runners import Runner, RunnerSpec, open_runner
 
 OUTCOMES = "outcomes.parquet"
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """job: {"model": path, "dataset": path, "suite": fields of SuiteJob, "limits": fields of Limits}.
+    """job: {"runner": fields of RunnerSpec, "dataset": path, "suite": fields of SuiteJob, "limits": fields of Limits}.
 
     Returns {"n", "metrics", "intervals"} and writes outcomes.parquet here. Raises RefusedError.
     """
@@ -28,7 +28,7 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     suite = SuiteJob.from_json(job["suite"])
     limits = Limits(**job["limits"])
     dataset = load_dataset(Path(job["dataset"]), suite, limits)
-    model = OnnxModel(Path(job["model"]))
+    model = open_runner(RunnerSpec.from_json(job["runner"]))
     estimators, known = _judged(suite, dataset, model, limits)
     values = metrics.evaluate(estimators, dataset.n)
     uncertain = {name: e for name, e in estimators.items() if name not in known and name != "max_error"}
@@ -41,7 +41,7 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _judged(
-    suite: SuiteJob, dataset: Dataset, model: OnnxModel, limits: Limits
+    suite: SuiteJob, dataset: Dataset, model: Runner, limits: Limits
 ) -> tuple[dict[str, metrics.Estimator], dict[str, tuple[float, float]]]:
     """(the metrics asked for, the intervals that have a formula). Writes the outcomes."""
     if not isinstance(dataset.target, Labels):

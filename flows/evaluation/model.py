@@ -12,7 +12,7 @@ cannot read weights from files beside it, which in a content-addressed store bel
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,9 @@ class OnnxModel:
         predicted = np.concatenate(parts)
         _refuse_not_finite(predicted)
         return predicted
+
+    def generate(self, prompts: Sequence[str]) -> list[str]:
+        raise RefusedError("model", f"An ONNX model of numbers writes no text for {len(prompts)} prompts.")
 
     def _answers(self) -> str:
         return ", ".join(f"{name!r} of type {kind}" for name, kind in self._outputs.items()) or "nothing"

@@ -34,7 +34,7 @@ def run_suite(
     run: SuiteRun | SuiteFailure = SuiteFailure("The evaluation was interrupted.", "crash")
     try:
         order = {
-            "model": str(model.resolve()),
+            "runner": {"kind": "onnx", "path": str(model.resolve()), "options": {}},
             "dataset": str(dataset.resolve()),
             "suite": asdict(job),
             "limits": asdict(limits),

@@ -97,7 +97,7 @@ def test_several_starters_at_once(postgres_server: PostgresServer) -> None:
     with fresh_database(postgres_server) as url:
         with ThreadPoolExecutor(4) as starters:
             list(starters.map(start, [url] * 4))
-        assert rows(url, "select version_num from alembic_version") == [("0009",)]
+        assert rows(url, "select version_num from alembic_version") == [("0015",)]
 
 
 def test_a_migration_that_fails_leaves_nothing(postgres_server: PostgresServer) -> None:

@@ -1,0 +1,14 @@
+"""To be filled: live_metrics."""
+
+from __future__ import annotations
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

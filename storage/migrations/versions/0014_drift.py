@@ -1,0 +1,14 @@
+"""To be filled: drift."""
+
+from __future__ import annotations
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
