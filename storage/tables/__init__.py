@@ -12,6 +12,14 @@ from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.policies import policies, policy_changes, policy_evaluations
 from storage.tables.registry import artifacts, content_inspections, deployments, lifecycle_edges, models, versions
+from storage.tables.validation import (
+    baselines,
+    suite_executions,
+    suite_samples,
+    validation_batches,
+    validation_nights,
+    validation_runs,
+)
 
 __all__ = [
     "access_rules",
@@ -20,6 +28,7 @@ __all__ = [
     "artifacts",
     "audit_index",
     "audit_removals",
+    "baselines",
     "content_inspections",
     "contributors",
     "datasets",
@@ -45,8 +54,13 @@ __all__ = [
     "requests",
     "reviews",
     "sign_in_limits",
+    "suite_executions",
+    "suite_samples",
     "suites",
     "tokens",
     "users",
+    "validation_batches",
+    "validation_nights",
+    "validation_runs",
     "versions",
 ]

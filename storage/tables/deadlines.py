@@ -66,7 +66,7 @@ events = Table(
     text("type"),
     text("subject_kind"),
     identifier("subject_id"),
-    identifier("model_id", ForeignKey("models.id")),
+    identifier("model_id", ForeignKey("models.id"), nullable=True),  # none: about the platform itself
     json("data"),
     # The transaction that wrote it: readers pass over transactions that may still commit, so that none is missed.
     Column("xact", BigInteger, nullable=False, server_default=sql("pg_current_xact_id()::text::bigint")),
