@@ -28,6 +28,7 @@ from governance.policies import ActivePolicy
 from governance.policy_changes import PolicyChange, PolicyState, PolicyVersion
 from governance.requests import TransitionRequest
 from governance.reviews import Review
+from governance.validation.ports import Baselines, Nights, ValidationRuns
 
 
 class Models(Protocol):
@@ -226,7 +227,7 @@ class Findings(Protocol):
     def open(
         self,
         finding_id: str,
-        version: ModelVersion,
+        version: ModelVersion | None,
         severity: str,
         title: str,
         request_id: str | None,
@@ -239,7 +240,9 @@ class Findings(Protocol):
         blocks: Sequence[str] = (),
         model_wide: bool = False,
     ) -> None:
-        """Without `due_at` it is due as its severity says (`governance.findings.due`)."""
+        """Without `due_at` it is due as its severity says (`governance.findings.due`). version: None for one about the
+        platform itself.
+        """
 
     def get(self, finding_id: str) -> Finding:
         """Raises NotFound."""
@@ -311,11 +314,11 @@ class Events(Protocol):
         event_id: str,
         kind: str,
         subject: tuple[str, str],
-        model_id: str,
+        model_id: str | None,
         data: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        """kind: one of `governance.events`; subject: (what it is, its id)."""
+        """kind: one of `governance.events`; subject: (what it is, its id); model_id: None for the platform itself."""
 
 
 class People(Protocol):
@@ -448,6 +451,9 @@ class UnitOfWork(Protocol):
     delegations: Delegations
     overrides: Overrides
     evaluations: Evaluations
+    runs: ValidationRuns
+    nights: Nights
+    baselines: Baselines
     policies: Policies
     deployments: Deployments
     findings: Findings
@@ -479,6 +485,11 @@ class Launcher(Protocol):
 
     def wake(self, flow_run_id: str) -> bool:
         """Resume a suspended run. False when it is not suspended."""
+
+    def start(
+        self, deployment: str, parameters: Mapping[str, Any], *, key: str, title: str, tags: Sequence[str] = ()
+    ) -> str:
+        """The id of a run of any other flow; the same key gives the same run. Parameters are never secrets."""
 
     def state(self, flow_run_id: str) -> str | None:
         """Prefect's state type ("RUNNING", "CRASHED", ...), None when the run is unknown."""

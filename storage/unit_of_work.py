@@ -14,8 +14,10 @@ from governance import ports
 from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
 from governance.signed_decisions import Seals
+from governance.validation.ports import Baselines, Nights, ValidationRuns
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.baselines import BaselineRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.evaluations import EvaluationRepository
@@ -31,6 +33,7 @@ from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
 from storage.repositories.sign_in_limits import SignInLimitRepository
+from storage.repositories.validation import NightRepository, ValidationRunRepository
 
 
 class SqlUnitOfWork:
@@ -44,6 +47,9 @@ class SqlUnitOfWork:
     delegations: ports.Delegations
     overrides: ports.Overrides
     evaluations: ports.Evaluations
+    runs: ValidationRuns
+    nights: Nights
+    baselines: Baselines
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
@@ -82,6 +88,9 @@ class SqlUnitOfWork:
         self.delegations = DelegationRepository(connection)
         self.overrides = OverrideRepository(connection, self._seals)
         self.evaluations = EvaluationRepository(connection)
+        self.runs = ValidationRunRepository(connection)
+        self.nights = NightRepository(connection)
+        self.baselines = BaselineRepository(connection)
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
