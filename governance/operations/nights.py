@@ -210,6 +210,7 @@ def end_night(uow: UnitOfWork, call: Call, night_id: str, **figures: Any) -> Nig
         settled = {name: n for name, n in progress.items() if name not in ("queued", "running", "measured")}
         not_reached = sum(progress.values()) - sum(settled.values())
         status = NightStatus.PARTIAL if not_reached else NightStatus.COMPLETED
+        uow.nights.abandon(night_id, "The night ended before this version was reached.", call.at)
         summary = summary_of(settled, uow.nights.regressions(night_id), not_reached=not_reached, **figures)
         uow.nights.end(night_id, status.value, summary, call.at)
         after = {"night": night.night.isoformat(), "status": status.value, **summary}

@@ -75,6 +75,11 @@ class Nights(Protocol):
         """Runs of the night by status."""
 
     def regressions(self, night_id: str) -> int: ...
+    def troubled(self, night_id: str, limit: int) -> tuple[Mapping[str, Any], ...]:
+        """{"model", "version", "status", "severity", "reason"} of runs that did not pass, the worst first."""
+
+    def abandon(self, night_id: str, reason: str, at: datetime) -> int:
+        """End the runs of the night that nobody settled, as errors; how many."""
 
 
 class Baselines(Protocol):

@@ -7,13 +7,14 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from governance.errors import NotFound
 from governance.models import is_id
 from governance.validation.nights import ACTIVE, Batch, Night, NightStatus
 from governance.validation.runs import Ending, Measured, RunStatus, ValidationRun
-from storage.tables import findings, validation_batches, validation_nights, validation_runs, versions
+from storage.tables import findings, models, validation_batches, validation_nights, validation_runs, versions
 
 _RUNS, _NIGHTS, _BATCHES = validation_runs.c, validation_nights.c, validation_batches.c
 _UNDONE = _RUNS.completed_at.is_(None)
@@ -238,6 +239,34 @@ class NightRepository:
     def regressions(self, night_id: str) -> int:
         query = select(func.count()).where(_RUNS.night_id == night_id, _RUNS.regression_detected)
         return int(self._connection.execute(query).scalar_one())
+
+    def troubled(self, night_id: str, limit: int) -> tuple[Mapping[str, Any], ...]:
+        worst = func.array_position(
+            sql("array['high', 'medium', 'low', 'none']"), validation_runs.c.regression_severity
+        )
+        query = (
+            select(
+                models.c.name.label("model"),
+                versions.c.version,
+                _RUNS.status,
+                _RUNS.regression_severity.label("severity"),
+                _RUNS.reason,
+            )
+            .join(versions, versions.c.id == _RUNS.version_id)
+            .join(models, models.c.id == _RUNS.model_id)
+            .where(_RUNS.night_id == night_id, _RUNS.status != RunStatus.PASSED.value)
+            .order_by(worst, _RUNS.status, models.c.name, _RUNS.id)
+            .limit(limit)
+        )
+        return tuple(dict(row._mapping) for row in self._connection.execute(query))
+
+    def abandon(self, night_id: str, reason: str, at: datetime) -> int:
+        statement = (
+            update(validation_runs)
+            .where(_RUNS.night_id == night_id, _UNDONE)
+            .values(status=RunStatus.ERROR.value, reason=reason, completed_at=at)
+        )
+        return self._connection.execute(statement).rowcount
 
 
 def _run(row: Row[Any]) -> ValidationRun:
