@@ -51,8 +51,8 @@ def simes(p: ArrayLike) -> Floats:
     return smallest
 
 
-def coverage_level(selected: int, tests: int, rate: float) -> float:
+def coverage_level(selected: int, tests: int, rate: ArrayLike) -> Floats:
     """Confidence of the intervals of `selected` findings among `tests`, such that at most the share `rate` of these
     intervals misses the truth [3]: 1 - selected · rate / tests.
     """
-    return 1 - selected * rate / max(tests, 1)
+    return 1 - selected * np.asarray(rate, dtype=np.float64) / max(tests, 1)
