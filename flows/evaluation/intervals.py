@@ -3,28 +3,23 @@ kind."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.evaluation.metrics import Estimator
+from governance.statistics import proportions
 
-Z = 1.959963984540054  # of a two-sided 95 % interval
 RESAMPLES = 200
 SEED = 20_180_401  # fixed: the same outcomes give the same interval
 FEWEST, MOST = 10, 50_000  # rows between which the bootstrap is worth its name and its time
 
 
 def wilson(hits: float, trials: float) -> tuple[float, float]:
-    """Interval of a proportion (Wilson, J. Am. Stat. Assoc. 22:209, 1927); (0, 1) without trials."""
-    if trials <= 0:
-        return 0.0, 1.0
-    share, z2 = hits / trials, Z * Z
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    """95 % interval of a proportion; (0, 1) without trials."""
+    low, high = proportions.wilson(hits, trials)
+    return float(low), float(high)
 
 
 def bootstrap(estimators: Mapping[str, Estimator], n: int) -> dict[str, tuple[float, float]]:
