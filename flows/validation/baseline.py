@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from governance.regression.measurements import Counts, DriftState, Figures, Losses, Measurement, Totals
 
 from flows.evaluation.comparison import Incomparable, PairedCounts, PairedLosses, compare_outcomes
 from flows.evaluation.totals import right_answers
@@ -17,6 +16,7 @@ from governance.evaluations import Suite
 from governance.lifecycle import VersionState
 from governance.models import ModelVersion
 from governance.operations.baselines import lower_is_better, pin
+from governance.regression.measurements import Counts, DriftState, Figures, Losses, Measurement, Totals
 from governance.validation.baselines import GUARD_DAYS, Baseline, best_of
 from governance.validation.runs import ValidationRun
 from storage.composition import Platform
@@ -50,6 +50,10 @@ def compared(
         "score": baseline.score,
         "pinned_at": rendered(baseline.pinned_at),
     }
+    if baseline.version_id == version.id and baseline.outcomes_sha256 == ran.execution.outcomes_sha256 and ran.settled:
+        return Compared(
+            baseline=shown, not_compared="It is the baseline itself: the same weights on the same examples."
+        )
     try:
         measurement = _measurement(platform, run, version, ran, baseline, previous)
     except BlobMissing:

@@ -22,12 +22,16 @@ GOOD_FOR = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A suite on a version: what was found, on which examples, and whether it was known from before."""
+    """A suite on a version: what was found, on which examples, and whether it was known from before.
+
+    settled: what answers is a file that we hold, so that the same question has the same answer for ever.
+    """
 
     suite: Suite
     dataset: tuple[str, str] | None  # (sha256, format)
     execution: Execution
     reused: bool
+    settled: bool
 
 
 def measure(platform: Platform, run: ValidationRun) -> Measured:
@@ -80,7 +84,7 @@ def ran_on(
         with platform.new_unit() as uow:
             known = uow.baselines.execution(version.id, suite.digest, key, content, now() - GOOD_FOR)
         if known is not None:
-            return Ran(suite, dataset, _execution_of(known), reused=True)
+            return Ran(suite, dataset, _execution_of(known), reused=True, settled=True)
     execution = execute_suite(
         platform,
         suite,
@@ -104,7 +108,7 @@ def ran_on(
         with platform.new_unit() as uow:
             uow.baselines.keep_execution(stored)
             uow.commit()
-    return Ran(suite, dataset, execution, reused=False)
+    return Ran(suite, dataset, execution, reused=False, settled=content is not None)
 
 
 def subject_digest(artifacts: Sequence[Artifact]) -> str | None:

@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from governance import events
-from governance.canonical import rendered
 from governance.errors import DependencyUnavailable
 from governance.findings import NIGHT
 from governance.operations.calls import Call
@@ -263,7 +262,7 @@ def start_late(uow: UnitOfWork, call: Call, night: date, due: datetime, *, batch
     if not new:
         return None
     with uow:
-        title = f"The night of {night} was not begun by its schedule, due at {rendered(due)}; it was begun later."
+        title = f"The night of {night} was not begun by its schedule, due at {due:%H:%M %Z}; it was begun later."
         opened(uow, call, None, kind=NIGHT, severity="low", title=title)
         uow.commit()
     return night_id

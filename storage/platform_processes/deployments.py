@@ -63,7 +63,13 @@ class Registration:
         """Of all that the server keeps about deployments: their declaration, the pool, the code and its
         place.
         """
-        content = [self._yaml().decode(errors="replace"), self.pool, *self.nightly, _package_version(), str(self.project)]
+        content = [
+            self._yaml().decode(errors="replace"),
+            self.pool,
+            *self.nightly,
+            _package_version(),
+            str(self.project),
+        ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _yaml(self) -> bytes:

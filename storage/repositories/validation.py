@@ -186,8 +186,9 @@ class NightRepository:
                 summary=dict(night.summary),
             )
             .on_conflict_do_nothing(index_elements=["night"])
+            .returning(_NIGHTS.id)
         )
-        if self._connection.execute(statement).rowcount == 0:
+        if self._connection.execute(statement).one_or_none() is None:
             return False
         if night.batches:
             rows = [{"night_id": night.id, "number": n, "status": "queued"} for n in range(1, night.batches + 1)]
