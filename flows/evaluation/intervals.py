@@ -4,6 +4,7 @@ kind."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,15 @@ SEED = 20_180_401  # fixed: the same outcomes give the same interval
 FEWEST, MOST = 10, 50_000  # rows between which the bootstrap is worth its name and its time
 
 
-def wilson(hits: float, trials: float) -> tuple[float, float]:
-    """95 % interval of a proportion; (0, 1) without trials."""
-    low, high = proportions.wilson(hits, trials)
+def simultaneous(count: int) -> float:
+    """The z by which `count` intervals hold together at 95 % (Bonferroni)."""
+    return Z if count <= 1 else NormalDist().inv_cdf(1 - 0.025 / count)
+
+
+def wilson(hits: float, trials: float, z: float = Z) -> tuple[float, float]:
+    """Interval of a proportion, at 95 % unless another z is given; (0, 1) without trials."""
+    confidence = 0.95 if z == Z else 2 * NormalDist().cdf(z) - 1
+    low, high = proportions.wilson(hits, trials, confidence)
     return float(low), float(high)
 
 

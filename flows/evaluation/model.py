@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.evaluation.confined import is_out_of_memory
-from flows.evaluation.job import RefusedError
+from flows.evaluation.job import NotFiniteError, RefusedError
 
 CELLS = 2_000_000  # numbers handed to the model at once
 DTYPES: Mapping[str, type[np.generic]] = {
@@ -244,7 +244,7 @@ def _zip_map(maps: list[Any]) -> tuple[tuple[int | str, ...], NDArray[np.float64
 def _refuse_not_finite(values: NDArray[np.float64]) -> None:
     bad = ~np.isfinite(values if values.ndim == 1 else values.sum(axis=1))
     if bad.any():
-        raise RefusedError(
+        raise NotFiniteError(
             "model",
             f"The model answers NaN or infinity for {int(bad.sum())} rows, first row {int(np.argmax(bad))}.",
         )

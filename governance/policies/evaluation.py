@@ -15,6 +15,8 @@ from governance.policies.samples import sample_case, sample_evaluation
 from governance.policies.scope import Kind
 from governance.verdicts import Failed, Passed, Verdict
 
+MOST_CASES = 10  # that are told one by one
+
 
 def threshold_failures(metrics: Mapping[str, Any], thresholds: Mapping[str, Any]) -> list[str]:
     """Sentences for every metric beyond its limit. A metric that was not computed, or is not finite, is a failure."""
@@ -29,6 +31,28 @@ def threshold_failures(metrics: Mapping[str, Any], thresholds: Mapping[str, Any]
         if "max" in limits and not value <= limits["max"]:
             failures.append(f"{metric} is {value:.4g}, above the threshold {limits['max']:g}")
     return failures
+
+
+def _judged(item: Mapping[str, Any]) -> list[str]:
+    """What an evaluation that carries its own conclusions lacks: every threshold and every case has to have passed.
+
+    Evidence that decides nothing is no pass. Evaluations from before there were conclusions are judged by their task
+    metrics alone.
+    """
+    concluded = {one["metric"] for one in item["conclusions"] if one["slice"] is None}
+    problems = [f"{metric} was not judged" for metric in sorted(set(item["thresholds"]) - concluded)]
+    problems += [_sentence(one["reason"], one) for one in item["conclusions"] if one["outcome"] != "passed"]
+    cases = [_sentence(f"case {one['id']}: {one['reason']}", one) for one in item["cases"]]
+    problems += cases[:MOST_CASES]
+    if len(cases) > MOST_CASES:
+        problems.append(f"and {len(cases) - MOST_CASES} more cases")
+    if not problems and (item["tests"]["total"] == 0 or item["tests"]["passed"] != item["tests"]["total"]):
+        problems.append(f"{item['tests']['passed']} of {item['tests']['total']} tests passed")
+    return problems
+
+
+def _sentence(reason: str, one: Mapping[str, Any]) -> str:
+    return f"insufficient evidence: {reason}" if one["outcome"] == "insufficient_evidence" else reason
 
 
 @dataclass(frozen=True)
@@ -63,7 +87,9 @@ class EvaluationPassed(Policy):
             return ["not evaluated yet"]
         if {item["weightsSha256"]} != weights:  # a second file may not ride on the results of the first
             return ["evaluated with other weights than the version has now"]
-        problems = threshold_failures(item["taskMetrics"], item["thresholds"])
+        problems = (
+            _judged(item) if "conclusions" in item else threshold_failures(item["taskMetrics"], item["thresholds"])
+        )
         age = as_of - datetime.fromisoformat(item["executedAt"])
         if age > timedelta(days=self.maximum_age_days):
             problems.append(f"evaluated {age.days} days ago, more than {self.maximum_age_days:g}")
@@ -76,8 +102,13 @@ class EvaluationPassed(Policy):
         def case(**changes: Any) -> Case:
             return sample_case(ask, subject={"evaluations": [sample_evaluation(**changes)]})
 
+        def judged(outcome: str) -> Case:
+            conclusion = {"metric": "accuracy", "slice": None, "outcome": outcome, "reason": "accuracy is 0.95"}
+            tests = {"total": 1, "passed": int(outcome == "passed")}
+            return case(conclusions=[conclusion], cases=[], tests=tests)
+
         return (
-            (sample_case(ask),),
+            (sample_case(ask), judged("passed")),
             (
                 sample_case(ask, subject={"evaluations": []}),
                 case(evaluationId=None),
@@ -85,5 +116,7 @@ class EvaluationPassed(Policy):
                 case(taskMetrics={}),
                 case(weightsSha256="b" * 64),
                 case(executedAt="2025-11-01T00:00:00Z"),
+                *(judged(outcome) for outcome in ("failed", "error", "insufficient_evidence")),
+                case(conclusions=[], cases=[], tests={"total": 0, "passed": 0}),
             ),
         )

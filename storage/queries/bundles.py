@@ -44,7 +44,8 @@ _EVALUATIONS = f"""select coalesce(json_agg(json_build_object('id', e.id, 'versi
 _SUITES = f"""select coalesce(json_agg(json_build_object('id', s.id, 'modelId', s.model_id, 'name', s.name,
     'datasetId', s.dataset_id, 'taskType', s.task_type, 'target', s.target, 'features', s.features,
     'metrics', s.metrics, 'thresholds', s.thresholds, 'margin', s.margin, 'positiveLabel', s.positive_label,
-    'digest', s.digest, 'createdAt', {iso("s.created_at")}) order by s.id), '[]')
+    'digest', s.digest, 'kind', s.kind, 'definition', s.definition,
+    'createdAt', {iso("s.created_at")}) order by s.id), '[]')
     from evaluation_suites s where s.id = any(%(ids)s::uuid[])"""
 
 _DATASETS = """select coalesce(json_agg(json_build_object('id', d.id, 'name', d.name, 'group', d."group",

@@ -15,6 +15,7 @@ _DATASET = f"""json_build_object('id', d.id, 'name', d.name, 'group', d."group",
 _SUITE = f"""json_build_object('id', s.id, 'modelId', s.model_id, 'name', s.name, 'datasetId', s.dataset_id,
     'taskType', s.task_type, 'target', s.target, 'features', s.features, 'metrics', s.metrics,
     'thresholds', s.thresholds, 'margin', s.margin, 'positiveLabel', s.positive_label, 'digest', s.digest,
+    'kind', s.kind, 'definition', s.definition,
     'createdAt', {iso("s.created_at")})"""
 _STATUS = """'id', e.id, 'versionId', e.version_id, 'suiteId', e.suite_id, 'requestId', e.request_id,
     'status', e.status, 'reason', e.reason, 'passed', e.passed"""

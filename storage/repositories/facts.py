@@ -32,18 +32,28 @@ _ARTIFACTS = """
      from artifacts a where a.version_id = {version})
 """
 
-_EVALUATIONS = """
+# What evaluations say since they judge more than thresholds of task metrics. The evidence of older ones stays as it
+# was, or approvals that were given on it would be void.
+_JUDGED = """
+    case when e.results ? 'conclusions' then jsonb_build_object(
+        'biasMetrics', e.results -> 'biasMetrics', 'safetyMetrics', e.results -> 'safetyMetrics',
+        'robustnessMetrics', e.results -> 'robustnessMetrics', 'conclusions', e.results -> 'conclusions',
+        'cases', jsonb_path_query_array(e.results -> 'cases', '$[*] ? (@.outcome <> "passed")'),
+        'tests', e.results -> 'tests') else '{}' end
+"""
+
+_EVALUATIONS = f"""
     (select coalesce(jsonb_agg(jsonb_build_object('suiteId', s.id, 'suiteName', s.name, 'suiteDigest', s.digest,
             'taskType', s.task_type, 'margin', s.margin, 'thresholds', s.thresholds, 'evaluationId', e.id,
             'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
-            'taskMetrics', coalesce(e.results -> 'taskMetrics', '{}'),
+            'taskMetrics', coalesce(e.results -> 'taskMetrics', '{{}}'),
             'executedAt', to_char(e.executed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        ) order by s.id), '[]')
+        ) || {_JUDGED} order by s.id), '[]')
      from evaluation_suites s
      left join lateral (select * from evaluations where version_id = v.id and suite_id = s.id
             and status = 'completed' order by executed_at desc, id desc limit 1) e on true
      where s.model_id = v.model_id)
-"""
+"""  # noqa: S608
 
 _INCUMBENT = """
     (select jsonb_build_object('versionId', p.id, 'version', p.version) from model_versions p

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql
 
 from storage.tables.base import identifier, json, metadata, moment, text, texts
 
@@ -40,9 +41,9 @@ suites = Table(
     identifier(primary_key=True),
     identifier("model_id", ForeignKey("models.id")),
     text("name"),
-    identifier("dataset_id", ForeignKey("datasets.id")),
+    identifier("dataset_id", ForeignKey("datasets.id"), nullable=True),
     text("task_type"),
-    text("target"),
+    text("target", nullable=True),
     texts("features", nullable=True),
     texts("metrics"),
     json("thresholds"),
@@ -51,7 +52,11 @@ suites = Table(
     text("digest"),
     identifier("created_by", ForeignKey("users.id")),
     moment("created_at"),
+    text("kind", server_default="regression"),
+    json("definition", server_default=sql("'{}'::jsonb")),
     UniqueConstraint("model_id", "name"),
+    CheckConstraint("kind in ('unit', 'integration', 'regression', 'performance', 'smoke')", name="kind"),
+    CheckConstraint("(dataset_id is null) = (target is null)", name="data"),
 )
 
 evaluations = Table(

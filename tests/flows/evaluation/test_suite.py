@@ -19,9 +19,10 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from flows.evaluation.job import MIB, Limits, SuiteFailure, SuiteJob, SuiteRun
+from flows.evaluation.left_behind import checked_run
 from flows.evaluation.sandbox import Answer
-from flows.evaluation.suite import checked_run, run_suite
-from governance.evaluations import METRICS, TaskType
+from flows.evaluation.suite import run_suite
+from governance.suites.catalogue import METRICS, TaskType
 from tests.flows.evaluation.samples import (
     LIMITS,
     columns_of,
