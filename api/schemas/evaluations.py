@@ -77,6 +77,7 @@ class EvaluationResultsRead(EvaluationStatusRead):
     results: dict[str, Any] | None
     thresholds: dict[str, Any]
     weights_sha256: str | None
+    endpoint_digest: str | None
     outcomes_sha256: str | None
     executed_at: str | None
     created_at: str

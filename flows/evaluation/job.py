@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 TaskType = Literal["binary_classification", "multiclass_classification", "regression"]
 DatasetFormat = Literal["parquet", "csv"]
-FailureKind = Literal["model", "dataset", "timeout", "memory", "crash"]
+FailureKind = Literal["model", "dataset", "timeout", "memory", "crash", "unavailable"]
 
 MIB = 1024**2
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from flows.evaluation.job import FailureKind, Limits, SuiteFailure, SuiteJob, SuiteRun
+from flows.evaluation.runners.protocol import RunnerSpec
 from flows.evaluation.sandbox import Answer, open_foreign, plain, run_confined
 
 OUTCOMES = "outcomes.parquet"
@@ -17,29 +18,39 @@ DEFAULT_LIMITS = Limits()
 
 
 def run_suite(
-    model: Path, dataset: Path, job: SuiteJob, *, limits: Limits = DEFAULT_LIMITS, work_dir: Path
+    model: RunnerSpec,
+    dataset: Path,
+    job: SuiteJob,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    work_dir: Path,
+    secret: str = "",
 ) -> SuiteRun | SuiteFailure:
     """Predict every example, compute the metrics, keep the outcomes in a new folder of `work_dir`.
+
+    secret: of the endpoint that the model is asked through.
 
     Blocks for as long as the evaluation takes; use a thread in asynchronous code. A model or dataset that
     cannot be used gives a SuiteFailure, whatever it holds. Raises OSError when `work_dir` cannot be written.
     """
-    for kind, path, limit in (
-        ("model", model, limits.model_bytes),
-        ("dataset", dataset, limits.dataset_bytes),
-    ):
+    files = [("dataset", dataset, limits.dataset_bytes)]
+    if model.path is not None:
+        files.insert(0, ("model", Path(model.path), limits.model_bytes))
+    for kind, path, limit in files:
         if refused := _unusable(kind, path, limit):
             return refused
+    if model.path is not None:
+        model = replace(model, path=str(Path(model.path).resolve()))
     scratch = Path(tempfile.mkdtemp(prefix="suite-", dir=work_dir))  # only its owner can enter
     run: SuiteRun | SuiteFailure = SuiteFailure("The evaluation was interrupted.", "crash")
     try:
         order = {
-            "runner": {"kind": "onnx", "path": str(model.resolve()), "options": {}},
+            "runner": model.to_json(),
             "dataset": str(dataset.resolve()),
             "suite": asdict(job),
             "limits": asdict(limits),
         }
-        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch)
+        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch, secret=secret)
         run = (
             checked_run(answer, job, limits, scratch)
             if isinstance(answer, Answer)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.evaluation.job import Limits, SuiteFailure, SuiteJob, SuiteRun
+from flows.evaluation.runners import RunnerSpec
 from flows.evaluation.suite import run_suite
+from flows.gathering.endpoints import asked
+from flows.gathering.runners import opened, runner_for
 from governance.artifact_store import BlobMissing
 from governance.evaluations import Evaluation, EvaluationStatus, Suite
 from governance.evidence import Evidence
-from governance.models import ArtifactType
 from governance.policies.evaluation import threshold_failures
 from storage.composition import Platform
 
@@ -24,26 +26,29 @@ def run_evaluation(platform: Platform, evaluation: Evaluation, evidence: Evidenc
     """The evaluation with its results, or failed with a plain reason. Raises StoreUnavailable only."""
     with platform.new_unit() as uow:
         suite = uow.evaluations.suite(evaluation.suite_id)
-    weights = [a for a in evidence.subject["artifacts"] if a["type"] == ArtifactType.WEIGHTS]
-    if len(weights) != 1:
-        return _failed(evaluation, f"An evaluation needs exactly one weights artifact; the version has {len(weights)}.")
-    measured = {item["id"]: item for item in evidence.measured["artifacts"]}
-    if measured[weights[0]["id"]]["format"] != "onnx":
-        return _failed(evaluation, "Weights are evaluated in ONNX; convert them, for example with skl2onnx.")
-    sha256 = weights[0]["sha256"]
+    formats = {item["id"]: item["format"] for item in evidence.measured["artifacts"]}
+    artifacts = [{**item, "format": formats[item["id"]]} for item in evidence.subject["artifacts"]]
+    found = runner_for(platform, artifacts, evidence.subject["version"]["metadata"])
+    if isinstance(found, str):
+        return _failed(evaluation, found)
     with tempfile.TemporaryDirectory(prefix="evaluation-") as folder:
         try:
             with (
-                platform.store.local_path(sha256) as model,
+                opened(platform, found) as model,
                 platform.store.local_path(suite.dataset_sha256) as dataset,
             ):
-                run = run_suite(model, dataset, _job(suite), limits=_limits(platform), work_dir=Path(folder))
+                job, limits, work_dir = _job(suite), _limits(platform), Path(folder)
+                run = asked(
+                    platform,
+                    model,
+                    lambda secret: run_suite(model, dataset, job, limits=limits, work_dir=work_dir, secret=secret),
+                )
         except BlobMissing:
             return _failed(evaluation, "The weights or the dataset are gone from storage.")
         if isinstance(run, SuiteFailure):
             return _failed(evaluation, run.reason)
         outcomes = _keep(platform, run.outcomes_path)
-    return _completed(evaluation, suite, sha256, run, outcomes)
+    return _completed(evaluation, suite, found, run, outcomes)
 
 
 def _job(suite: Suite) -> SuiteJob:
@@ -73,7 +78,7 @@ def _keep(platform: Platform, path: Path) -> str:
         upload.abort()
 
 
-def _completed(evaluation: Evaluation, suite: Suite, weights: str, run: SuiteRun, outcomes: str) -> Evaluation:
+def _completed(evaluation: Evaluation, suite: Suite, model: RunnerSpec, run: SuiteRun, outcomes: str) -> Evaluation:
     metrics = {name: _plain(value) for name, value in run.metrics.items()}
     failures = threshold_failures(metrics, suite.thresholds)
     results: Mapping[str, Any] = {
@@ -90,7 +95,8 @@ def _completed(evaluation: Evaluation, suite: Suite, weights: str, run: SuiteRun
         evaluation,
         status=EvaluationStatus.COMPLETED,
         reason="; ".join(failures) or None,
-        weights_sha256=weights,
+        weights_sha256=model.options.get("sha256"),
+        endpoint_digest=model.options.get("digest"),
         outcomes_sha256=outcomes,
         results=results,
         passed=not failures,
