@@ -22,7 +22,7 @@ _NAME = r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)"
 # One spelling of an address: no user, query, fragment, escapes or dot segments, so that what was compared is what is
 # asked.
 _URL = re.compile(
-    rf"(?P<scheme>https?)://(?P<host>{_NAME}(?:\.{_NAME})*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?"
+    rf"(?P<scheme>https?)://(?P<host>{_NAME}(?:\.{_NAME})*|\[[0-9a-f]*:[0-9a-f:.]*\])(?::(?P<port>[0-9]{{1,5}}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~-]+)*)/?",
     re.IGNORECASE | re.ASCII,
 )

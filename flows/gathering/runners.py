@@ -35,9 +35,7 @@ def runner_for(
     except InvalidInput as refusal:
         return refusal.message
     if endpoint is None:
-        return (
-            "An evaluation needs exactly one weights artifact, or an endpoint in the metadata; the version has neither."
-        )
+        return "An evaluation needs exactly one weights artifact or an endpoint in the metadata; here is neither."
     return _of_endpoint(platform, endpoint)
 
 
@@ -55,10 +53,10 @@ def _of_weights(platform: Platform, weights: Sequence[Mapping[str, Any]]) -> Run
     if len(weights) != 1:
         return f"An evaluation needs exactly one weights artifact; the version has {len(weights)}."
     sha256 = weights[0]["sha256"]
-    found = weights[0].get("format")
-    if found is None:
+    found = str(weights[0].get("format") or "")
+    if not found:
         with platform.new_unit() as uow:
-            found = (uow.artifacts.inspection(sha256) or {}).get("format")
+            found = str((uow.artifacts.inspection(sha256) or {}).get("format"))
     if found not in FORMATS:
         return "Weights are evaluated in ONNX or skops; convert them, for example with skl2onnx."
     return RunnerSpec(FORMATS[found], None, {"sha256": sha256})

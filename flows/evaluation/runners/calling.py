@@ -73,6 +73,9 @@ class Caller:
             ssl_context=context, max_connections=1, http1=True, http2=False, network_backend=self._network
         )
 
+    def close(self) -> None:
+        self._pool.close()
+
     def get(self, path: str) -> Any:
         """The JSON that the endpoint answers below its own path; None for an answer without content."""
         return self._read(*self._call("GET", path, None))
@@ -121,9 +124,7 @@ class Caller:
                 return response.status, wait, self._bounded(response.iter_stream())
         except httpcore.TimeoutException:
             raise RefusedError("unavailable", "The endpoint does not answer in time.") from None
-        except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
-            if isinstance(error.__cause__, ssl.SSLError):
-                raise RefusedError("unavailable", "No secure connection: check the endpoint's certificate.") from None
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
             return None, 0.0, b""
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol):
             raise RefusedError("model", "The endpoint does not speak HTTP.") from None
@@ -241,7 +242,12 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._network.left(timeout))
+        try:
+            inner = self._inner.start_tls(ssl_context, server_hostname, self._network.left(timeout))
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise RefusedError("unavailable", "No secure connection: check the endpoint's certificate.") from None
+            raise
         return _Stream(inner, self._network)
 
     def get_extra_info(self, info: str) -> Any:
