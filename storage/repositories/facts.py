@@ -93,6 +93,8 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
     return sql(body)
 
 
+_METADATA = sql("select metadata from model_versions where id = :version_id")
+
 _INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
 
 # One round trip: every judgement needs it.
@@ -126,6 +128,10 @@ class FactReader:
         facts: dict[str, Any] = row[0]
         if digest := endpoint_digest(facts["version"]["metadata"]):  # absent elsewhere, as in what was decided before
             facts["version"]["endpointDigest"] = digest
+        if facts["restores"] and not facts["restores"]["artifacts"]:
+            metadata = self._connection.execute(_METADATA, {"version_id": facts["restores"]["versionId"]}).scalar_one()
+            if digest := endpoint_digest(metadata):
+                facts["restores"]["endpointDigest"] = digest
         facts["transition"] = transition.value
         facts["policies"] = [one.to_json() for one in applicable(active, facts)]
         facts["target"] = self._target_of(facts, transition)
