@@ -99,3 +99,4 @@ class Evaluation:
     outcomes_sha256: str | None
     results: Mapping[str, Any] | None
     passed: bool | None
+    endpoint_digest: str | None = None  # in place of weights (`governance.endpoints`)

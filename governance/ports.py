@@ -11,6 +11,7 @@ from governance.access.principal import Principal
 from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
+from governance.breakers import Breaker
 from governance.circumstances import Circumstances
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
@@ -415,6 +416,13 @@ class History(Protocol):
     def release(self, hold_id: str, by: str, at: datetime) -> None: ...
 
 
+class Breakers(Protocol):
+    def locked(self, endpoint: str, at: datetime) -> Breaker:
+        """The circuit breaker of an endpoint, nobody else's until the transaction ends; made where there is none."""
+
+    def store(self, breaker: Breaker, at: datetime) -> None: ...
+
+
 class Idempotency(Protocol):
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
         """The resource that an earlier call under this key made, None for the first call.
@@ -467,6 +475,7 @@ class UnitOfWork(Protocol):
     external_identities: ExternalIdentities
     history: History
     idempotency: Idempotency
+    breakers: Breakers
     facts: SubjectReader
 
     def __enter__(self) -> Self: ...

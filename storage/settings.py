@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from governance.endpoints import Prefix
+from governance.errors import InvalidInput
+from storage.model_endpoints import read_prefixes, read_secrets
 from storage.schedules import check_schedule
 
 GIB = 1024**3
@@ -78,10 +81,24 @@ class Settings:
     nightly_batch: int = 200  # versions of one batch run
     nightly_hours: int = 6  # after which a night ends with what it has
     canary_hours: int = 72  # how long after its promotion a regression takes a version back by itself; 0: never
+    model_endpoints: str = ""  # addresses that models may be asked at (`storage.model_endpoints`); empty: none
+    model_endpoint_secrets: str = field(default="", repr=False)  # where the secrets are that are sent there
+    model_endpoint_authorities: str = ""  # certificate authorities of endpoints in PEM form, beside the system's
+    model_endpoint_failures: int = 5  # in a row, until an endpoint is left alone
+    model_endpoint_cooldown_seconds: int = 60  # for how long
     audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
     checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
     checkpoint_retention_days: int = 3_650
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
+
+    @property
+    def allowed_endpoints(self) -> tuple[Prefix, ...]:
+        return read_prefixes(self.model_endpoints)
+
+    @property
+    def endpoint_secrets(self) -> Mapping[Prefix, str]:
+        """Where the secrets are, never the secrets."""
+        return read_secrets(self.model_endpoint_secrets, self.allowed_endpoints)
 
     @property
     def audit_directory(self) -> Path:
@@ -133,6 +150,7 @@ class Settings:
             )
         _check_oidc(settings)
         _check_nightly(settings)
+        _check_endpoints(settings)
         return settings
 
 
@@ -174,6 +192,19 @@ def _check_nightly(settings: Settings) -> None:
         raise SettingsError(f"GATEHOUSE_NIGHTLY_CRON and GATEHOUSE_NIGHTLY_TIMEZONE: {error}") from None
     if not 1 <= settings.nightly_batch <= 10_000 or not 1 <= settings.nightly_hours <= 23:
         raise SettingsError("GATEHOUSE_NIGHTLY_BATCH is 1 to 10000, GATEHOUSE_NIGHTLY_HOURS 1 to 23.")
+
+
+def _check_endpoints(settings: Settings) -> None:
+    try:
+        _ = settings.allowed_endpoints
+    except InvalidInput as error:
+        raise SettingsError(f"GATEHOUSE_MODEL_ENDPOINTS: {error.message}") from None
+    try:
+        _ = settings.endpoint_secrets
+    except InvalidInput as error:
+        raise SettingsError(f"GATEHOUSE_MODEL_ENDPOINT_SECRETS: {error.message}") from None
+    if not settings.model_endpoint_failures:
+        raise SettingsError("GATEHOUSE_MODEL_ENDPOINT_FAILURES is at least 1.")
 
 
 def runtime_file(home: Path) -> Path:

@@ -18,6 +18,7 @@ from governance.validation.ports import Baselines, Nights, ValidationRuns
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
 from storage.repositories.baselines import BaselineRepository
+from storage.repositories.breakers import BreakerRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.evaluations import EvaluationRepository
@@ -65,6 +66,7 @@ class SqlUnitOfWork:
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
+    breakers: ports.Breakers
 
     def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes, seals: Seals) -> None:
         self._engine = engine
@@ -105,6 +107,7 @@ class SqlUnitOfWork:
         self.history = HistoryRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
+        self.breakers = BreakerRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
 

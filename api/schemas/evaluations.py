@@ -167,6 +167,7 @@ class EvaluationResultsRead(EvaluationStatusRead):
     results: ResultsRead | None
     thresholds: dict[str, Any]
     weights_sha256: str | None
+    endpoint_digest: str | None
     outcomes_sha256: str | None
     executed_at: str | None
     created_at: str

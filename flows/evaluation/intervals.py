@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from flows.evaluation.metrics import Estimator
 from governance.statistics import proportions
 
+Z = 1.959963984540054  # of a two-sided 95 % interval
 RESAMPLES = 200
 SEED = 20_180_401  # fixed: the same outcomes give the same interval
 FEWEST, MOST = 10, 50_000  # rows between which the bootstrap is worth its name and its time

@@ -11,7 +11,7 @@ from governance.suites.conclusions import Measured
 
 TaskType = Literal["binary_classification", "multiclass_classification", "regression", "text_generation"]
 DatasetFormat = Literal["parquet", "csv"]
-FailureKind = Literal["model", "dataset", "timeout", "memory", "crash"]
+FailureKind = Literal["model", "dataset", "timeout", "memory", "crash", "unavailable"]
 
 MIB = 1024**2
 

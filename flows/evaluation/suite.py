@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from flows.evaluation.job import FailureKind, Limits, SuiteFailure, SuiteJob, SuiteRun
@@ -17,37 +17,39 @@ DEFAULT_LIMITS = Limits()
 
 
 def run_suite(
-    model: Path | RunnerSpec,
+    model: RunnerSpec,
     dataset: Path | None,
     job: SuiteJob,
     *,
     limits: Limits = DEFAULT_LIMITS,
     work_dir: Path,
+    secret: str = "",
 ) -> SuiteRun | SuiteFailure:
     """Predict every example, compute the metrics, keep the outcomes in a new folder of `work_dir`.
 
-    model: a file in ONNX, or how else the model is asked. dataset: None for a suite that brings its own rows.
+    secret: of the endpoint that the model is asked through. dataset: None for a suite that brings its own rows.
 
     Blocks for as long as the evaluation takes; use a thread in asynchronous code. A model or dataset that
     cannot be used gives a SuiteFailure, whatever it holds. Raises OSError when `work_dir` cannot be written.
     """
-    spec = RunnerSpec("onnx", str(model.resolve())) if isinstance(model, Path) else model
     for kind, path, limit in (
-        ("model", Path(spec.path) if spec.path is not None else None, limits.model_bytes),
+        ("model", Path(model.path) if model.path is not None else None, limits.model_bytes),
         ("dataset", dataset, limits.dataset_bytes),
     ):
         if path is not None and (refused := _unusable(kind, path, limit)):
             return refused
+    if model.path is not None:
+        model = replace(model, path=str(Path(model.path).resolve()))
     scratch = Path(tempfile.mkdtemp(prefix="suite-", dir=work_dir))  # only its owner can enter
     run: SuiteRun | SuiteFailure = SuiteFailure("The evaluation was interrupted.", "crash")
     try:
         order = {
-            "runner": spec.to_json(),
+            "runner": model.to_json(),
             "dataset": str(dataset.resolve()) if dataset is not None else None,
             "suite": asdict(job),
             "limits": asdict(limits),
         }
-        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch)
+        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch, secret=secret)
         run = (
             checked_run(answer, job, limits, scratch)
             if isinstance(answer, Answer)

@@ -12,11 +12,11 @@ from typing import Any, Literal
 from flows.evaluation.job import Limits, SliceRun, SuiteFailure, SuiteJob, SuiteRun
 from flows.evaluation.runners.protocol import RunnerSpec
 from flows.evaluation.suite import run_suite
-from flows.gathering.runners import runner_for
+from flows.gathering.endpoints import asked
+from flows.gathering.runners import opened, runner_for
 from governance.artifact_store import BlobMissing
 from governance.evaluations import Evaluation, EvaluationStatus, Suite
 from governance.evidence import Evidence
-from governance.models import ArtifactType
 from governance.suites.conclusions import Measured, TestResult
 from governance.suites.results import Figures, conclusions_of, results_json, tests_of
 from governance.suites.selection import selected
@@ -32,7 +32,7 @@ class Execution:
     """One suite run on one version. tests: one result a case and a threshold; empty when it failed.
 
     results: as `governance.suites.results` describes them. outcomes_sha256: of the per-example outcomes in the store.
-    weights_sha256: None for a model that is no file of ours. reason: why it failed, or why it has not passed.
+    weights_sha256, endpoint_digest: what answered, one of the two. reason: why it failed, or why it has not passed.
     """
 
     status: Literal["completed", "failed"]
@@ -42,6 +42,7 @@ class Execution:
     weights_sha256: str | None
     passed: bool
     tests: tuple[TestResult, ...]
+    endpoint_digest: str | None = None
 
 
 def execute_suite(
@@ -58,36 +59,42 @@ def execute_suite(
     artifacts: with id, type, name and sha256. dataset: (sha256, format) in place of the suite's own, such as a newer
     sample. case_ids: of `suite.test_ids`, those that are run; ids of other suites are passed over.
     """
-    asked = suite if case_ids is None else selected(suite, case_ids)
-    if asked is None:
+    part = suite if case_ids is None else selected(suite, case_ids)
+    if part is None:
         return _failed(f"Suite {suite.name!r} has none of these test cases.")
     spec = runner_for(platform, artifacts, metadata)
     if isinstance(spec, str):
         return _failed(spec)
     data = dataset or _dataset(suite)
-    job = _job(asked, data, suite)
-    with tempfile.TemporaryDirectory(prefix="evaluation-") as folder, ExitStack() as opened:
+    job = _job(part, data, suite)
+    with tempfile.TemporaryDirectory(prefix="evaluation-") as folder, ExitStack() as files:
         try:
-            runner = spec
-            if "sha256" in spec.options:
-                path = opened.enter_context(platform.store.local_path(spec.options["sha256"]))
-                options = {name: value for name, value in spec.options.items() if name != "sha256"}
-                runner = RunnerSpec(spec.kind, str(path), options)
-            examples = opened.enter_context(platform.store.local_path(data[0])) if data is not None else None
-            run = run_suite(runner, examples, job, limits=_limits(platform), work_dir=Path(folder))
+            model = files.enter_context(opened(platform, spec))
+            examples = files.enter_context(platform.store.local_path(data[0])) if data is not None else None
+            limits, work_dir = _limits(platform), Path(folder)
+            run = asked(
+                platform,
+                spec,
+                lambda secret: run_suite(model, examples, job, limits=limits, work_dir=work_dir, secret=secret),
+            )
         except BlobMissing:
             return _failed("The weights or the dataset are gone from storage.")
         if isinstance(run, SuiteFailure):
             return _failed(run.reason)
         outcomes = _keep(platform, run.outcomes_path)
-    return _completed(asked, run, outcomes, _weights(artifacts))
+    return _completed(part, run, outcomes, spec)
 
 
 def run_evaluation(platform: Platform, evaluation: Evaluation, evidence: Evidence) -> Evaluation:
     """The evaluation with its results, or failed with a plain reason. Raises StoreUnavailable only."""
     with platform.new_unit() as uow:
         suite = uow.evaluations.suite(evaluation.suite_id)
-    found = execute_suite(platform, suite, evidence.subject["artifacts"], evidence.subject["version"]["metadata"])
+    measured = {item["id"]: item for item in evidence.measured["artifacts"]}
+    artifacts = [
+        {**item, **{name: measured[item["id"]][name] for name in ("format", "safe", "reason")}}
+        for item in evidence.subject["artifacts"]
+    ]
+    found = execute_suite(platform, suite, artifacts, evidence.subject["version"]["metadata"])
     if found.status == "failed":
         return replace(evaluation, status=EvaluationStatus.FAILED, reason=found.reason, passed=False)
     return replace(
@@ -95,6 +102,7 @@ def run_evaluation(platform: Platform, evaluation: Evaluation, evidence: Evidenc
         status=EvaluationStatus.COMPLETED,
         reason=found.reason,
         weights_sha256=found.weights_sha256,
+        endpoint_digest=found.endpoint_digest,
         outcomes_sha256=found.outcomes_sha256,
         results=found.results,
         passed=found.passed,
@@ -148,12 +156,7 @@ def _keep(platform: Platform, path: Path) -> str:
         upload.abort()
 
 
-def _weights(artifacts: Sequence[Mapping[str, Any]]) -> str | None:
-    weights = [str(one["sha256"]) for one in artifacts if one["type"] == ArtifactType.WEIGHTS]
-    return weights[0] if len(weights) == 1 else None
-
-
-def _completed(suite: Suite, run: SuiteRun, outcomes: str, weights: str | None) -> Execution:
+def _completed(suite: Suite, run: SuiteRun, outcomes: str, spec: RunnerSpec) -> Execution:
     figures = Figures(
         task={name: _measured(run, name) for name in run.metrics},
         families={family: {name: _plain(one) for name, one in of.items()} for family, of in run.families.items()},
@@ -172,9 +175,10 @@ def _completed(suite: Suite, run: SuiteRun, outcomes: str, weights: str | None) 
         _told(suite, wrong),
         results_json(suite, figures, conclusions, tests),
         outcomes,
-        weights,
+        spec.options.get("sha256"),
         not wrong,
         tests,
+        spec.options.get("digest"),
     )
 
 

@@ -786,6 +786,8 @@ class Verification:
                     raise Broken("the results of suite %s are not those in the evidence" % item["suiteName"])
                 if (run["weightsSha256"], run["outcomesSha256"]) != (item["weightsSha256"], item["outcomesSha256"]):
                     raise Broken("suite %s was run on other weights" % item["suiteName"])
+                if run.get("endpointDigest") != item.get("endpointDigest"):
+                    raise Broken("suite %s was run through another endpoint" % item["suiteName"])
         self._yes("evaluations.json", "%d runs of %d suites, as in the evidence" % (len(runs), len(suites)))
 
     def _sbom(self) -> None:

@@ -1,4 +1,4 @@
-"""Every suite of the model has been run on exactly these weights, recently, and its thresholds hold."""
+"""Every suite of the model was run on exactly these weights or this endpoint, recently, and its thresholds hold."""
 
 from __future__ import annotations
 
@@ -77,15 +77,19 @@ class EvaluationPassed(Policy):
         weights = {a["sha256"] for a in subject["artifacts"] if a["type"] == "weights"}
         reasons: list[str] = []
         for item in evaluations:
-            reasons += [f"Suite {item['suiteName']!r}: {why}." for why in self._problems(item, weights, case.as_of)]
+            problems = self._problems(item, weights, subject["version"].get("endpointDigest"), case.as_of)
+            reasons += [f"Suite {item['suiteName']!r}: {why}." for why in problems]
         if reasons:
             return Failed(tuple(reasons))
         return Passed(f"{len(evaluations)} suite(s) evaluated, thresholds met.")
 
-    def _problems(self, item: Mapping[str, Any], weights: set[str], as_of: datetime) -> list[str]:
+    def _problems(self, item: Mapping[str, Any], weights: set[str], endpoint: str | None, as_of: datetime) -> list[str]:
         if item["evaluationId"] is None:
             return ["not evaluated yet"]
-        if {item["weightsSha256"]} != weights:  # a second file may not ride on the results of the first
+        if not weights and item.get("endpointDigest") is not None:
+            if item["endpointDigest"] != endpoint:
+                return ["evaluated through another endpoint than the version names now"]
+        elif {item["weightsSha256"]} != weights:  # a second file may not ride on the results of the first
             return ["evaluated with other weights than the version has now"]
         problems = (
             _judged(item) if "conclusions" in item else threshold_failures(item["taskMetrics"], item["thresholds"])
@@ -107,14 +111,22 @@ class EvaluationPassed(Policy):
             tests = {"total": 1, "passed": int(outcome == "passed")}
             return case(conclusions=[conclusion], cases=[], tests=tests)
 
+        def served(*, of: str) -> Case:
+            """Served at one endpoint, evaluated through another or the same, with no weights at all."""
+            version = {**sample_case(ask).evidence.subject["version"], "endpointDigest": "sha256:" + "e" * 64}
+            run = sample_evaluation(weightsSha256=None, endpointDigest="sha256:" + of * 64)
+            return sample_case(ask, subject={"artifacts": [], "version": version, "evaluations": [run]})
+
         return (
-            (sample_case(ask), judged("passed")),
+            (sample_case(ask), judged("passed"), served(of="e")),
             (
                 sample_case(ask, subject={"evaluations": []}),
                 case(evaluationId=None),
                 case(taskMetrics={"accuracy": 0.89}),
                 case(taskMetrics={}),
                 case(weightsSha256="b" * 64),
+                served(of="f"),
+                case(weightsSha256=None, endpointDigest="sha256:" + "e" * 64),  # the version has weights
                 case(executedAt="2025-11-01T00:00:00Z"),
                 *(judged(outcome) for outcome in ("failed", "error", "insufficient_evidence")),
                 case(conclusions=[], cases=[], tests={"total": 0, "passed": 0}),

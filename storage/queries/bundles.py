@@ -37,6 +37,7 @@ _APPROVALS = f"""select coalesce(json_agg(json_build_object('id', a.id, 'request
 _EVALUATIONS = f"""select coalesce(json_agg(json_build_object('id', e.id, 'versionId', e.version_id,
     'suiteId', e.suite_id, 'requestId', e.request_id, 'status', e.status, 'reason', e.reason, 'passed', e.passed,
     'results', e.results, 'thresholds', e.thresholds, 'weightsSha256', e.weights_sha256,
+    'endpointDigest', e.endpoint_digest,
     'outcomesSha256', e.outcomes_sha256, 'executedAt', {iso("e.executed_at")}, 'createdAt', {iso("e.created_at")})
     order by e.id), '[]')
     from evaluations e where e.request_id = %(id)s or e.id = any(%(ids)s::uuid[])"""

@@ -20,7 +20,7 @@ _SUITE = f"""json_build_object('id', s.id, 'modelId', s.model_id, 'name', s.name
 _STATUS = """'id', e.id, 'versionId', e.version_id, 'suiteId', e.suite_id, 'requestId', e.request_id,
     'status', e.status, 'reason', e.reason, 'passed', e.passed"""
 _RESULTS = f"""json_build_object({_STATUS}, 'results', e.results, 'thresholds', e.thresholds,
-    'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
+    'weightsSha256', e.weights_sha256, 'endpointDigest', e.endpoint_digest, 'outcomesSha256', e.outcomes_sha256,
     'executedAt', {iso("e.executed_at")}, 'createdAt', {iso("e.created_at")})"""
 
 _OF_MODEL = "join models m on m.id = s.model_id"

@@ -135,6 +135,7 @@ class EvaluationRepository:
                 status=evaluation.status.value,
                 reason=evaluation.reason,
                 weights_sha256=evaluation.weights_sha256,
+                endpoint_digest=evaluation.endpoint_digest,
                 outcomes_sha256=evaluation.outcomes_sha256,
                 results=dict(evaluation.results) if evaluation.results is not None else None,
                 passed=evaluation.passed,
@@ -182,4 +183,5 @@ def _evaluation(row: Row[Any]) -> Evaluation:
         outcomes_sha256=row.outcomes_sha256,
         results=row.results,
         passed=row.passed,
+        endpoint_digest=row.endpoint_digest,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import text as sql
 
 from governance.circumstances import BlockingFinding, Circumstances
 from governance.duties import Involvement
+from governance.endpoints import endpoint_digest
 from governance.errors import NotFound
 from governance.freezes import in_force
 from governance.gates import applicable
@@ -48,7 +49,8 @@ _EVALUATIONS = f"""
             'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
             'taskMetrics', coalesce(e.results -> 'taskMetrics', '{{}}'),
             'executedAt', to_char(e.executed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        ) || {_JUDGED} order by s.id), '[]')
+        ) || {_JUDGED} || case when e.endpoint_digest is null then '{{}}'
+         else jsonb_build_object('endpointDigest', e.endpoint_digest) end order by s.id), '[]')
      from evaluation_suites s
      left join lateral (select * from evaluations where version_id = v.id and suite_id = s.id
             and status = 'completed' order by executed_at desc, id desc limit 1) e on true
@@ -101,6 +103,8 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
     return sql(body)
 
 
+_METADATA = sql("select metadata from model_versions where id = :version_id")
+
 _INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
 
 # One round trip: every judgement needs it.
@@ -132,6 +136,12 @@ class FactReader:
         if row is None:
             raise NotFound("version", request.version_id)
         facts: dict[str, Any] = row[0]
+        if digest := endpoint_digest(facts["version"]["metadata"]):  # absent elsewhere, as in what was decided before
+            facts["version"]["endpointDigest"] = digest
+        if facts["restores"] and not facts["restores"]["artifacts"]:
+            metadata = self._connection.execute(_METADATA, {"version_id": facts["restores"]["versionId"]}).scalar_one()
+            if digest := endpoint_digest(metadata):
+                facts["restores"]["endpointDigest"] = digest
         facts["transition"] = transition.value
         facts["policies"] = [one.to_json() for one in applicable(active, facts)]
         facts["target"] = self._target_of(facts, transition)

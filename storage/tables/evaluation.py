@@ -69,6 +69,7 @@ evaluations = Table(
     text("status"),
     text("reason", nullable=True),
     text("weights_sha256", nullable=True),
+    text("endpoint_digest", nullable=True),  # in place of weights, of a version that is served elsewhere
     text("outcomes_sha256", nullable=True),
     json("results", nullable=True),
     json("thresholds"),
@@ -79,4 +80,5 @@ evaluations = Table(
     Index("evaluations_version_id_suite_id_executed_at_ix", "version_id", "suite_id", "executed_at"),
     Index("evaluations_outcomes_sha256_ix", "outcomes_sha256"),
     CheckConstraint("status in ('queued', 'running', 'completed', 'failed')", name="status"),
+    CheckConstraint("weights_sha256 is null or endpoint_digest is null", name="bound"),
 )
