@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
@@ -66,6 +66,7 @@ async def _hand_out(
     parts: Platform, night_id: str, deadline: datetime, correlation: str, progress: story.Progress
 ) -> None:
     """Until every batch is measured, or given up, or the night is over."""
+    taken: dict[str, datetime] = {}
     while now() < deadline:
         try:
             batches: Batches = await asyncio.to_thread(
@@ -75,6 +76,8 @@ async def _hand_out(
                 parts.system_call(correlation),
                 night_id,
                 lambda lease: worked_on(parts.engine, lease),
+                orphan_after=timedelta(seconds=parts.settings.orphan_seconds),
+                taken=taken,
             )
         except DependencyUnavailable as error:
             get_run_logger().warning("%s", error)

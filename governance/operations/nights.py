@@ -19,8 +19,6 @@ from governance.validation.runs import RunStatus, ValidationRun, public_id
 NewUnit = Callable[[], UnitOfWork]
 DEPLOYMENT, BATCH_DEPLOYMENT = "nightly-validation", "validate-batch"
 _UNMEASURED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
-# Prefect's state types in which nobody works on a run any more.
-_OVER = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
 def open_night(
@@ -112,11 +110,19 @@ class Batches:
 
 
 def tend_batches(
-    new_unit: NewUnit, launcher: Launcher, call: Call, night_id: str, worked_on: Callable[[str], bool]
+    new_unit: NewUnit,
+    launcher: Launcher,
+    call: Call,
+    night_id: str,
+    worked_on: Callable[[str], bool],
+    *,
+    orphan_after: timedelta,
+    taken: dict[str, datetime],
 ) -> Batches:
     """Start what is queued, and again what was lost, until MOST_ATTEMPTS. worked_on: by `batch_lease`.
 
-    Raises DependencyUnavailable.
+    taken: since when the caller has seen a flow run taken by a worker and not begun; a worker may die in between, and
+    nobody reports that. It is kept between calls. Raises DependencyUnavailable.
     """
     lost = 0
     with new_unit() as uow:
@@ -126,7 +132,13 @@ def tend_batches(
             continue
         if batch.flow_run_id is None:
             _start_batch(new_unit, launcher, call, night, batch)
-        elif not worked_on(batch_lease(batch)) and launcher.state(batch.flow_run_id) in (*_OVER, "RUNNING", None):
+        elif not worked_on(batch_lease(batch)):
+            state = launcher.state(batch.flow_run_id)
+            if state in ("PENDING", "CANCELLING"):
+                if call.at - taken.setdefault(batch.flow_run_id, call.at) < orphan_after:
+                    continue
+            elif state == "SCHEDULED":
+                continue
             lost += _again(new_unit, launcher, call, night, batch)
     with new_unit() as uow:
         statuses = [batch.status for batch in uow.nights.batches(night_id)]
@@ -297,9 +309,10 @@ def reconcile_nights(
             continue
         try:
             if night.flow_run_id is not None:
-                state = launcher.state(night.flow_run_id)
-                if state in ("SCHEDULED", "PENDING"):
+                if launcher.state(night.flow_run_id) == "SCHEDULED":
                     continue
+                if call.at - night.started_at < orphan_after * 2 ** min(night.attempt, 8):
+                    continue  # it was lost before: a little longer each time
                 with new_unit() as uow:
                     uow.nights.launched(night.id, night.flow_run_id, night.attempt + 1)
                     uow.commit()

@@ -125,7 +125,7 @@ def reconcile_runs(
     for run in waiting:
         try:
             if run.flow_run_id is not None:
-                if worked_on(run.id) or launcher.state(run.flow_run_id) in ("SCHEDULED", "PENDING"):
+                if worked_on(run.id) or launcher.state(run.flow_run_id) == "SCHEDULED":
                     continue
                 if call.at - run.created_at < orphan_after * 2**run.attempt:
                     continue  # it was lost before: a little longer each time

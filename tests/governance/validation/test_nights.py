@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 
 from governance.errors import Forbidden
 from governance.operations.nights import (
+    Batches,
     begin_batch,
     end_night,
     finish_batch,
@@ -27,6 +28,7 @@ from tests.governance.operations.situations import bring, events, in_production,
 from tests.governance.validation.nights import get, measure, night, settle, whole_night
 
 Held = Callable[[str], bool]
+SOON = timedelta(seconds=60)
 
 
 def nobody(_: str) -> bool:
@@ -36,6 +38,12 @@ def nobody(_: str) -> bool:
 @pytest.fixture
 def r(registry_under_test: RegistryUnderTest) -> RegistryUnderTest:
     return registry_under_test
+
+
+def tend(r: RegistryUnderTest, night_id: str, held: Held, taken: dict[str, datetime] | None = None) -> Batches:
+    return tend_batches(
+        r.unit, r.launcher, r.call(None), night_id, held, orphan_after=SOON, taken=taken if taken is not None else {}
+    )
 
 
 def three_models(r: RegistryUnderTest) -> None:
@@ -155,23 +163,37 @@ def test_what_was_not_reached_makes_it_partial_and_a_finding(r: RegistryUnderTes
 def test_lost_batches_begin_again_until_they_are_given_up(r: RegistryUnderTest) -> None:
     three_models(r)
     night_id = night(r, batch_size=2)
-    tended = tend_batches(r.unit, r.launcher, r.call(None), night_id, nobody)
+    tended = tend(r, night_id, nobody)
     assert (tended.queued, tended.lost) == (2, 0)
     first = r.launcher.started[f"batch:{night_id}:1:1"]
     assert first[:2] == ("validate-batch", {"night_id": night_id, "number": 1})
     begin_batch(r.unit(), r.call(None), night_id, 1)
 
     r.launcher.states[first[2]] = "RUNNING"
-    assert tend_batches(r.unit, r.launcher, r.call(None), night_id, lambda name: name.endswith(":1")).lost == 0
-    assert tend_batches(r.unit, r.launcher, r.call(None), night_id, nobody).lost == 1  # its process is gone
+    assert tend(r, night_id, lambda name: name.endswith(":1")).lost == 0
+    assert tend(r, night_id, nobody).lost == 1  # its process is gone
     for attempt in range(2, MOST_ATTEMPTS + 1):
         run = r.launcher.started[f"batch:{night_id}:1:{attempt}"][2]
         begin_batch(r.unit(), r.call(None), night_id, 1)
         r.launcher.states[run] = "CRASHED"
-        assert tend_batches(r.unit, r.launcher, r.call(None), night_id, nobody).lost == 1
+        assert tend(r, night_id, nobody).lost == 1
     with r.unit() as uow:
         assert [batch.status for batch in uow.nights.batches(night_id)] == ["given_up", "queued"]
     assert f"batch:{night_id}:1:{MOST_ATTEMPTS + 1}" not in r.launcher.started
+
+
+def test_a_worker_may_die_between_taking_a_batch_and_beginning_it(r: RegistryUnderTest) -> None:
+    three_models(r)
+    night_id = night(r, batch_size=10)
+    taken: dict[str, datetime] = {}
+    tend(r, night_id, nobody, taken)
+    r.launcher.states[r.launcher.started[f"batch:{night_id}:1:1"][2]] = "PENDING"
+    assert tend(r, night_id, nobody, taken).lost == 0
+    r.later(seconds=59)
+    assert tend(r, night_id, nobody, taken).lost == 0
+    r.later(seconds=2)
+    assert tend(r, night_id, nobody, taken).lost == 1
+    assert f"batch:{night_id}:1:2" in r.launcher.started
 
 
 def test_a_night_whose_run_was_lost_is_launched_again(r: RegistryUnderTest) -> None:
@@ -180,11 +202,10 @@ def test_a_night_whose_run_was_lost_is_launched_again(r: RegistryUnderTest) -> N
     launch_night(r.unit, r.launcher, r.call(None), night_id)
     run = r.launcher.started[f"night:{night_id}:1"][2]
     r.launcher.states[run] = "CRASHED"
-    soon = timedelta(seconds=60)
-    assert reconcile_nights(r.unit, r.launcher, r.call(None), nobody, orphan_after=soon) == ()
+    assert reconcile_nights(r.unit, r.launcher, r.call(None), nobody, orphan_after=SOON) == ()
     r.later(minutes=2)
-    assert reconcile_nights(r.unit, r.launcher, r.call(None), lambda _: True, orphan_after=soon) == ()
-    assert reconcile_nights(r.unit, r.launcher, r.call(None), nobody, orphan_after=soon) == (night_id,)
+    assert reconcile_nights(r.unit, r.launcher, r.call(None), lambda _: True, orphan_after=SOON) == ()
+    assert reconcile_nights(r.unit, r.launcher, r.call(None), nobody, orphan_after=SOON) == (night_id,)
     assert f"night:{night_id}:2" in r.launcher.started
 
 
