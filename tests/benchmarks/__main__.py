@@ -28,6 +28,7 @@ NAMES = {
     "reading": "Reading over HTTP",
     "deciding": "Deciding about a transition",
     "auditing": "Audit log",
+    "nightly": "A night of many models",
     "policies": "Policies and the time machine",
     "history": "Reading the audit log",
     "evidence": "Evidence bundles",
