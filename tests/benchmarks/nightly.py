@@ -33,6 +33,9 @@ from tests.fixtures.registry import METADATA, RegistryUnderTest
 EXAMPLES, SLICES, ANSWERS = 5_000, 8, 20
 CHURN = 0.06  # share of examples that two versions of one model answer differently
 SEED = 20_261_120
+ENDED = ("passed", "failed", "insufficient_evidence")
+THRESHOLDS = '{"accuracy": {"min": 0.5}}'
+BINARY = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,7 @@ def _night(telling: Telling, platform: RunningPlatform, parts: Platform, models:
             time.sleep(0.5)
     seconds = time.monotonic() - before[1]
     with parts.new_unit() as uow:
-        runs = [
-            run for name in ("passed", "failed", "insufficient_evidence") for run in uow.runs.of_night(status.id, name)
-        ]
+        runs = [run for name in ENDED for run in uow.runs.of_night(status.id, name)]
     began = time.perf_counter()
     judged(runs)
     statistics = time.perf_counter() - began
@@ -127,9 +128,7 @@ def _seconds_of_measuring(parts: Platform, night_id: str) -> float:
     from flows.validation.measuring import measure as measure_version
 
     with parts.new_unit() as uow:
-        runs = [
-            run for name in ("passed", "failed", "insufficient_evidence") for run in uow.runs.of_night(night_id, name)
-        ]
+        runs = [run for name in ENDED for run in uow.runs.of_night(night_id, name)]
     sample = runs[:: max(1, len(runs) // 200)][:200]
     began = time.perf_counter()
     for run in sample:
@@ -156,7 +155,8 @@ def _fleet(parts: Platform, home: Path, models: int) -> None:
         rows = [(new_id(), new_id(), new_id(), new_id(), answers[number % ANSWERS]) for number in range(models)]
         _copy(
             cursor,
-            'models (id, name, "group", description, owners, risk_tier, tags, created_by, created_at, updated_at, access_id)',
+            'models (id, name, "group", description, owners, risk_tier, tags, created_by, created_at, updated_at, '
+            "access_id)",
             [
                 (model, f"fleet-{number}", "lab", "One of many.", ["o@example.org"], "Low", [], author, at, at, access)
                 for number, (model, *_) in enumerate(rows)
@@ -195,8 +195,8 @@ def _fleet(parts: Platform, home: Path, models: int) -> None:
         )
         _copy(
             cursor,
-            "evaluation_suites (id, model_id, name, dataset_id, task_type, target, metrics, thresholds, margin, digest, "
-            "created_by, created_at)",
+            "evaluation_suites (id, model_id, name, dataset_id, task_type, target, metrics, thresholds, margin, "
+            "digest, created_by, created_at)",
             [
                 (
                     suite,
@@ -217,7 +217,8 @@ def _fleet(parts: Platform, home: Path, models: int) -> None:
         )
         _copy(
             cursor,
-            "baselines (id, model_id, suite_id, version_id, suite_digest, dataset_sha256, outcomes_sha256, score, pinned_at)",
+            "baselines (id, model_id, suite_id, version_id, suite_digest, dataset_sha256, outcomes_sha256, score, "
+            "pinned_at)",
             [
                 (new_id(), model, suite, before, "x", "d" * 64, found.baseline, 0.9, at)
                 for model, _, before, suite, found in rows
