@@ -18,6 +18,7 @@ from storage.audit_log import append
 from storage.repositories.access import AccessRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
+from storage.repositories.drift import DriftRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.events import EventRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
@@ -56,6 +57,7 @@ class SqlUnitOfWork:
     access: ports.AccessRules
     external_identities: ports.ExternalIdentities
     history: ports.History
+    drift: ports.Drift
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
@@ -94,6 +96,7 @@ class SqlUnitOfWork:
         self.access = AccessRepository(connection)
         self.external_identities = ExternalIdentityRepository(connection)
         self.history = HistoryRepository(connection)
+        self.drift = DriftRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
