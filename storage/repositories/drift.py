@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from governance.drift.observations import TOTALS, Tally
 from governance.drift.report import DriftReference, LiveCounts, sketches_from_json
 from governance.drift.sketches import Counts
-from storage.tables import drift_references, live_sketches
+from storage.tables import drift_references
 
 # In one order for everybody, so that two calls never wait for each other in a circle.
 _ADD = text(
@@ -24,6 +24,13 @@ _ADD = text(
        on conflict (version_id, hour, position) do update set counts = (
            select array_agg(a + b order by i)
            from unnest(live.counts, excluded.counts) with ordinality as both_of (a, b, i))"""
+)
+
+_SUMS = text(
+    """select position, cell, sum(n) as n
+       from live_sketches cross join unnest(counts) with ordinality as of_row (n, cell)
+       where version_id = cast(:version_id as uuid) and hour >= :since and hour < :until
+       group by position, cell order by position, cell"""
 )
 
 
@@ -64,18 +71,9 @@ class DriftRepository:
         )
 
     def between(self, version_id: str, since: datetime, until: datetime) -> LiveCounts:
-        cell = func.unnest(live_sketches.c.counts).table_valued("n", with_ordinality="place", name="cell")
-        per_cell = (
-            select(live_sketches.c.position, cell.c.place, func.sum(cell.c.n).label("n"))
-            .select_from(live_sketches.join(cell, text("true")))
-            .where(
-                live_sketches.c.version_id == version_id, live_sketches.c.hour >= since, live_sketches.c.hour < until
-            )
-            .group_by(live_sketches.c.position, cell.c.place)
-            .order_by(live_sketches.c.position, cell.c.place)
-        )
+        rows = self._connection.execute(_SUMS, {"version_id": version_id, "since": since, "until": until})
         found: dict[int, list[int]] = {}
-        for row in self._connection.execute(per_cell):
+        for row in rows:
             found.setdefault(row.position, []).append(int(row.n))
         observations, unknown = found.pop(TOTALS, [0, 0])
         counts: dict[int, Counts] = {position: tuple(cells) for position, cells in found.items()}

@@ -62,7 +62,9 @@ def test_chi_squared_is_that_of_scipy_where_no_cell_is_small(shift: float, scale
 def test_psi_is_the_textbook_sum_where_no_cell_is_empty() -> None:
     reference, live = (400, 300, 300), (100, 500, 400)
     p, q = np.array(live) / 1000, np.array(reference) / 1000
-    assert measures.psi(reference, live, seed=1).value == pytest.approx(float(((p - q) * np.log(p / q)).sum()), rel=0.01)
+    assert measures.psi(reference, live, seed=1).value == pytest.approx(
+        float(((p - q) * np.log(p / q)).sum()), rel=0.01
+    )
     # proportions scaled up: the half counts that are lent vanish
     big = measures.psi([n * 10**9 for n in reference], [n * 10**9 for n in live], seed=1)
     assert big.value == pytest.approx(float(((p - q) * np.log(p / q)).sum()), rel=1e-9)
