@@ -114,11 +114,11 @@ def test_intervals_hold_the_truth(shift: float) -> None:
     edges = stats.norm.ppf(np.linspace(0, 1, cells + 1))
     q, p = np.full(cells, 1 / cells), np.diff(stats.norm.cdf(edges - shift))
     truth = float(((p - q) * np.log(p / q)).sum())
-    positions = np.arange(cells, dtype=np.float64)
+    positions = [float(n) for n in range(cells)]
     distance = float(np.abs(np.cumsum(p - q)).sum())
     held = np.zeros(2)
     for number in range(200):
-        reference, live = random.multinomial(3000, q), random.multinomial(1000, p)
+        reference, live = random.multinomial(3000, q).tolist(), random.multinomial(1000, p).tolist()
         size = measures.psi(reference, live, seed=number).interval
         moved = measures.wasserstein(reference, live, positions, 1.0, seed=number)
         assert moved is not None
@@ -135,8 +135,8 @@ def test_the_smallest_detectable_psi_is_found_as_often_as_it_says() -> None:
     q = np.full(cells, 0.1)
     step = math.sqrt(wanted / float((0.1 * tilt**2).sum()))
     p = q * (1 + step * tilt)
-    reference = random.multinomial(n, q)
-    found = [measures.chi_squared(reference, random.multinomial(m, p)).p <= 0.05 for _ in range(500)]
+    reference = random.multinomial(n, q).tolist()
+    found = [measures.chi_squared(reference, random.multinomial(m, p).tolist()).p <= 0.05 for _ in range(500)]
     assert float(np.mean(found)) == pytest.approx(0.8, abs=0.06)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ def reference_of(*sketches: Sketch) -> DriftReference:
 
 def numbers(random: np.random.Generator, n: int, features: int = FEATURES) -> list[NDArray[np.float64]]:
     """Columns of different shapes: normal, skewed, few values, mostly zero."""
-    makers = [
+    makers: list[Callable[[], NDArray[np.float64]]] = [
         lambda: random.normal(size=n),
         lambda: random.lognormal(size=n),
         lambda: random.integers(0, 5, size=n).astype(np.float64),
