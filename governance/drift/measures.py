@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from governance.drift.sizes import ChiSquared, Interval, KolmogorovSmirnov, Psi, Wasserstein
 
 RESAMPLES = 400
 CONFIDENCE = 0.95
@@ -31,45 +32,6 @@ LEAST_EXPECTED = 5.0
 """Live rows that a cell has to expect to count on its own in the chi-squared test (Cochran's rule)."""
 
 Row = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Psi:
-    """value: as it is commonly computed. excess: without what chance alone adds; not below 0."""
-
-    value: float
-    excess: float
-    interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class ChiSquared:
-    """size: Cramér's V, 0 to 1. freedom: degrees of freedom; 0 when one cell holds everything, and p is 1."""
-
-    statistic: float
-    freedom: int
-    size: float
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class KolmogorovSmirnov:
-    distance: float
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wasserstein:
-    """In standard deviations of the reference."""
-
-    value: float
-    interval: Interval
 
 
 def psi(reference: Sequence[int], live: Sequence[int], *, seed: int) -> Psi:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from governance.drift.observations import MOST_BYTES, check_times, read_observations, tally
-from governance.drift.report import DriftReference, DriftReport, drift_between
+from governance.drift.report import DriftReference, DriftReport
 from governance.errors import InvalidInput, NoDriftReference
 from governance.operations.calls import Call
 from governance.ports import UnitOfWork
@@ -71,6 +71,8 @@ def record(uow: UnitOfWork, call: Call, model_id: str, version_id: str, body: by
 
 def report(uow: UnitOfWork, version_id: str, since: datetime, until: datetime) -> DriftReport:
     """Of the whole hours from that of `since`; whoever asks may see the version. Raises NoDriftReference."""
+    from governance.drift.judging import drift_between  # brings NumPy, which recording does without
+
     if since >= until:
         raise InvalidInput("The span of time ends before it begins.")
     begin = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -367,7 +367,7 @@ class World:
             },
             "DELETE /user/{user_id}": lambda: self._gone(goes_through),
             "POST /api/models/enterprise/registry/{model_id}/observations": lambda: {
-                "json": [{"inputs": {"x": 1.0}, "prediction": "1"}]
+                "content": b'{"inputs": {"x": 1.0}, "prediction": "1"}'
             },
             "POST /sign-out": lambda: {
                 "content": b"token=x", "headers": {"Content-Type": "application/x-www-form-urlencoded"}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from governance.drift.report import DriftReference, DriftReport, LiveCounts, drift_between, severity_of
+from governance.drift.judging import drift_between, severity_of
+from governance.drift.report import DriftReference, DriftReport, LiveCounts
 from governance.drift.sketches import CategoricalSketch, Sketch, categorical_sketch, numeric_sketch
 from tests.fixtures.registry import NOON
 
