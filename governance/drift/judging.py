@@ -1,4 +1,4 @@
-"""What the counts of live traffic say about a version: one finding for every feature, and one for the version.
+"""What the counts of live traffic say about a version: one verdict on every feature, and one on the version.
 
 A feature has drifted when both hold:
 
@@ -8,10 +8,11 @@ A feature has drifted when both hold:
 2. it is large: PSI without what chance adds is at least 0.1, or Wasserstein-1 at least 0.32 standard deviations.
 
 The first keeps noise out (0.01 and not 0.05, since every version is looked at every night), the second keeps out shifts
-that are real and of no consequence: with a million rows
-everything is significant. Severity is `moderate` from PSI 0.1 or 0.32 standard deviations, `severe` from 0.25 or 0.5.
-The limits of PSI are a convention of credit scoring without a derivation (Siddiqi, Credit Risk Scorecards, 2006); those
-of Wasserstein-1 are the shift of a normal distribution that has this PSI.
+that are real and of no consequence: with a million rows everything is significant.
+
+Severity is `moderate` from PSI 0.1 or 0.32 standard deviations, `severe` from 0.25 or 0.5. The limits of PSI are a
+convention of credit scoring without a derivation (Siddiqi, Credit Risk Scorecards, 2006); those of Wasserstein-1 are
+the shift of a normal distribution that has this PSI.
 
 With fewer than 200 live rows, or as many in the reference, nothing is said: `insufficient_evidence`.
 """
