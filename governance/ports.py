@@ -15,6 +15,8 @@ from governance.breakers import Breaker
 from governance.circumstances import Circumstances
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
+from governance.drift.observations import Tally
+from governance.drift.report import DriftReference, LiveCounts
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
@@ -423,6 +425,18 @@ class Breakers(Protocol):
     def store(self, breaker: Breaker, at: datetime) -> None: ...
 
 
+class Drift(Protocol):
+    def reference(self, version_id: str) -> DriftReference | None: ...
+    def pin(self, reference: DriftReference) -> bool:
+        """False when the version has one, which stays."""
+
+    def add(self, version_id: str, counted: Tally) -> None:
+        """To what is counted already, exactly, whoever else adds meanwhile."""
+
+    def between(self, version_id: str, since: datetime, until: datetime) -> LiveCounts:
+        """Of the hours that begin at `since` or later and before `until`."""
+
+
 class Idempotency(Protocol):
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
         """The resource that an earlier call under this key made, None for the first call.
@@ -474,6 +488,7 @@ class UnitOfWork(Protocol):
     access: AccessRules
     external_identities: ExternalIdentities
     history: History
+    drift: Drift
     idempotency: Idempotency
     breakers: Breakers
     facts: SubjectReader

@@ -21,6 +21,7 @@ from storage.repositories.baselines import BaselineRepository
 from storage.repositories.breakers import BreakerRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
+from storage.repositories.drift import DriftRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.events import EventRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
@@ -63,6 +64,7 @@ class SqlUnitOfWork:
     access: ports.AccessRules
     external_identities: ports.ExternalIdentities
     history: ports.History
+    drift: ports.Drift
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
@@ -105,6 +107,7 @@ class SqlUnitOfWork:
         self.access = AccessRepository(connection)
         self.external_identities = ExternalIdentityRepository(connection)
         self.history = HistoryRepository(connection)
+        self.drift = DriftRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
         self.breakers = BreakerRepository(connection)
