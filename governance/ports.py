@@ -12,6 +12,7 @@ from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
 from governance.circumstances import Circumstances
+from governance.data_validation.records import DataValidation, ExpectationSuite, Profile
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
 from governance.duties import Involvement
@@ -162,6 +163,32 @@ class Evaluations(Protocol):
     def set_running(self, request_id: str) -> None: ...
     def store(self, evaluation: Evaluation, at: datetime) -> None: ...
     def fail(self, evaluation_id: str, reason: str, at: datetime) -> None: ...
+
+
+class DataValidations(Protocol):
+    def add_suite(self, suite: ExpectationSuite, by: str, at: datetime) -> None: ...
+    def newest_number(self, dataset_id: str) -> int:
+        """Of the dataset's expectations, held until the end of the transaction; 0 before the first."""
+
+    def suite(self, dataset_id: str, number: int | None = None) -> ExpectationSuite:
+        """The newest one without a number. Raises NotFound."""
+
+    def suite_by_id(self, suite_id: str) -> ExpectationSuite: ...
+    def add(self, validation: DataValidation, by: str | None, at: datetime) -> None: ...
+    def get(self, validation_id: str) -> DataValidation:
+        """Locked. Raises NotFound."""
+
+    def latest(self, suite: ExpectationSuite, dataset_sha256: str) -> DataValidation | None:
+        """The last one that ended, of exactly this content and these expectations."""
+
+    def update(self, validation: DataValidation) -> None:
+        """One that has not ended."""
+
+    def add_profile(self, profile: Profile, by: str, at: datetime) -> None: ...
+    def profile(self, profile_id: str) -> Profile:
+        """Locked. Raises NotFound."""
+
+    def update_profile(self, profile: Profile, at: datetime) -> None: ...
 
 
 class Policies(Protocol):
@@ -448,6 +475,7 @@ class UnitOfWork(Protocol):
     delegations: Delegations
     overrides: Overrides
     evaluations: Evaluations
+    data_validations: DataValidations
     policies: Policies
     deployments: Deployments
     findings: Findings
@@ -476,6 +504,9 @@ class Launcher(Protocol):
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
         """The id of the flow run; the same request and attempt give the same run. `title` is what people see."""
+
+    def start(self, deployment: str, key: str, parameters: Mapping[str, str], title: str) -> str:
+        """The id of the run of another flow than a request's; the same key gives the same run. No secrets."""
 
     def wake(self, flow_run_id: str) -> bool:
         """Resume a suspended run. False when it is not suspended."""

@@ -5,6 +5,7 @@ Resuming answers HTTP 200 with a `status` of REJECT when the run is not suspende
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -30,22 +31,27 @@ class PrefectLauncher:
         self._deployments: dict[str, str] = {}
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
-        name = TRANSITIONS[transition].deployment
-        answer = self._create_run(name, request_id, attempt, title)
-        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, ""):
-            answer = self._create_run(name, request_id, attempt, title)  # registered anew since we looked
-        _expect_success(answer)
-        return str(UUID(answer.json()["id"]))
-
-    def _create_run(self, name: str, request_id: str, attempt: int, title: str) -> httpx.Response:
         body = {
             "name": title,
             "parameters": {"request_id": request_id},
             "idempotency_key": f"{request_id}:{attempt}",
-            "state": {"type": "SCHEDULED"},
             "tags": [f"request:{request_id}"],
         }
-        return self._call("POST", f"deployments/{self._deployment_id(name)}/create_flow_run", json=body)
+        return self._started(TRANSITIONS[transition].deployment, body)
+
+    def start(self, deployment: str, key: str, parameters: Mapping[str, str], title: str) -> str:
+        return self._started(deployment, {"name": title, "parameters": dict(parameters), "idempotency_key": key})
+
+    def _started(self, name: str, body: Mapping[str, Any]) -> str:
+        answer = self._create_run(name, body)
+        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, ""):
+            answer = self._create_run(name, body)  # registered anew since we looked
+        _expect_success(answer)
+        return str(UUID(answer.json()["id"]))
+
+    def _create_run(self, name: str, body: Mapping[str, Any]) -> httpx.Response:
+        scheduled = {**body, "state": {"type": "SCHEDULED"}}
+        return self._call("POST", f"deployments/{self._deployment_id(name)}/create_flow_run", json=scheduled)
 
     def _deployment_id(self, name: str) -> str:
         if name not in self._deployments:

@@ -71,6 +71,8 @@ class Settings:
     trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
+    validation_seconds: int = 120  # wall-clock time of one validation of a dataset
+    data_connections: str = field(default="", repr=False)  # see `storage.data_connections`
     audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
     checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
     checkpoint_retention_days: int = 3_650

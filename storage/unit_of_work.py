@@ -16,6 +16,7 @@ from governance.errors import DependencyUnavailable, InvalidInput
 from governance.signed_decisions import Seals
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.data_validation import DataValidationRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.evaluations import EvaluationRepository
@@ -44,6 +45,7 @@ class SqlUnitOfWork:
     delegations: ports.Delegations
     overrides: ports.Overrides
     evaluations: ports.Evaluations
+    data_validations: ports.DataValidations
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
@@ -82,6 +84,7 @@ class SqlUnitOfWork:
         self.delegations = DelegationRepository(connection)
         self.overrides = OverrideRepository(connection, self._seals)
         self.evaluations = EvaluationRepository(connection)
+        self.data_validations = DataValidationRepository(connection)
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)

@@ -63,7 +63,7 @@ def run_confined(module: str, job: Mapping[str, Any], *, limits: Limits, scratch
     process = subprocess.Popen(
         [sys.executable, "-I", str(SCRIPT), str(ROOT), module, json.dumps(asdict(limits)), str(os.getpid())],
         cwd=scratch,
-        env=_environment(scratch),
+        env=clean_environment(scratch),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -96,7 +96,7 @@ def open_foreign(path: Path, limit: int) -> int:
     return descriptor
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def clean_environment(scratch: Path) -> dict[str, str]:
     """Built from nothing. One thread everywhere: it is faster for small models and keeps the memory bound
     honest."""
     environment = {

@@ -2,6 +2,7 @@
 
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
+from storage.tables.data_validation import data_validations, expectation_profiles, expectation_suites
 from storage.tables.deadlines import events, freeze_windows, request_notices, reviews
 from storage.tables.deciding import delegations, overrides
 from storage.tables.evaluation import datasets, evaluations, suites
@@ -22,11 +23,14 @@ __all__ = [
     "audit_removals",
     "content_inspections",
     "contributors",
+    "data_validations",
     "datasets",
     "delegations",
     "deployments",
     "evaluations",
     "events",
+    "expectation_profiles",
+    "expectation_suites",
     "external_identities",
     "findings",
     "freeze_windows",
