@@ -52,7 +52,7 @@ def forbid_connections() -> None:
     """
 
     def refuse(event: str, _: tuple[Any, ...]) -> None:
-        if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"):
             raise NoConnectionError(event)
 
     sys.addaudithook(refuse)
