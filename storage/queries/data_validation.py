@@ -38,7 +38,7 @@ async def expectations(
     """(JSON, its number); the newest without a number. Raises NotFound."""
     may = visible(caller, DATASET, "d.access_id")
     statement = _NEWEST if number is None else _NUMBERED
-    found = await seen(pool, statement, may, "expectations", dataset_id, dataset_id=dataset_id, number=number)
+    found = await seen(pool, statement, may, "expectation suite", dataset_id, dataset_id=dataset_id, number=number)
     return str(found[0]), int(found[1])
 
 

@@ -43,7 +43,7 @@ class DataValidationRepository:
             query = query.where(expectation_suites.c.number == number)
         row = self._connection.execute(query.order_by(expectation_suites.c.number.desc()).limit(1)).one_or_none()
         if row is None:
-            raise NotFound("expectations", str(number) if number is not None else dataset_id)
+            raise NotFound("expectation suite", str(number) if number is not None else dataset_id)
         return _suite(row)
 
     def suite_by_id(self, suite_id: str) -> ExpectationSuite:

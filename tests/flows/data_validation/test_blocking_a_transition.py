@@ -164,7 +164,7 @@ def test_a_validation_that_was_asked_for_serves_the_gate(data: Data) -> None:
     validation = data_validation.request_validation(r.unit(), r.call(r.dev), dataset.id)
     assert run_validation(r.platform, validation.id) == "failed"
     assert run_validation(r.platform, validation.id) == "failed", "a repeated run changes nothing"
-    request, evidence = asked_for_staging(r, model_on(data, dataset.id))
+    _, evidence = asked_for_staging(r, model_on(data, dataset.id))
     assert evidence.subject["dataValidations"][0]["status"] == "failed"
     assert query(r, "select id::text from data_validations where dataset_id = %s", dataset.id) == [(validation.id,)]
 

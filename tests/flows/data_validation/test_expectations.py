@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.evaluation.sandbox import ROOT, Broken
+from flows.evaluation.sandbox import Broken
 from governance.data_validation.expectations import TYPES, checked_expectations
 from governance.errors import InvalidInput
 from tests.flows.data_validation.batches import broken, good, parquet
@@ -113,7 +113,10 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"column": "income", "min_value": 5_000, "max_value": 12_000},
         {"column": "income", "max_value": 5},
     ),
-    "expect_column_sum_to_be_between": ({"column": "target", "min_value": 200, "max_value": 200}, {"column": "target", "max_value": 9}),
+    "expect_column_sum_to_be_between": (
+        {"column": "target", "min_value": 200, "max_value": 200},
+        {"column": "target", "max_value": 9},
+    ),
     "expect_column_unique_value_count_to_be_between": (
         {"column": "country", "min_value": 3, "max_value": 3},
         {"column": "country", "max_value": 3},

@@ -64,7 +64,8 @@ def test_types_of_a_table_keep_their_meaning(data: Data) -> None:
             "create table kinds (n numeric, flag boolean, day date, at timestamptz, empty text, blank text, odd jsonb)"
         )
         connection.execute(
-            "insert into kinds values (1.5, true, '2026-01-02', '2026-01-02 01:00:00+01', null, '', '{\"a\": \"x,y\"}'),"
+            "insert into kinds values"
+            " (1.5, true, '2026-01-02', '2026-01-02 01:00:00+01', null, '', '{\"a\": \"x,y\"}'),"
             " (null, false, null, null, null, E'two\\nlines', null)"
         )
     dataset = data.dataset(parquet(good()))
