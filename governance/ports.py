@@ -13,6 +13,7 @@ from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
 from governance.breakers import Breaker
 from governance.circumstances import Circumstances
+from governance.data_validation.records import DataValidation, ExpectationSuite, Profile
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
 from governance.drift.observations import Tally
@@ -166,6 +167,32 @@ class Evaluations(Protocol):
     def set_running(self, request_id: str) -> None: ...
     def store(self, evaluation: Evaluation, at: datetime) -> None: ...
     def fail(self, evaluation_id: str, reason: str, at: datetime) -> None: ...
+
+
+class DataValidations(Protocol):
+    def add_suite(self, suite: ExpectationSuite, by: str, at: datetime) -> None: ...
+    def newest_number(self, dataset_id: str) -> int:
+        """Of the dataset's expectations, held until the end of the transaction; 0 before the first."""
+
+    def suite(self, dataset_id: str, number: int | None = None) -> ExpectationSuite:
+        """The newest one without a number. Raises NotFound."""
+
+    def suite_by_id(self, suite_id: str) -> ExpectationSuite: ...
+    def add(self, validation: DataValidation, by: str | None, at: datetime) -> None: ...
+    def get(self, validation_id: str) -> DataValidation:
+        """Locked. Raises NotFound."""
+
+    def latest(self, suite: ExpectationSuite, dataset_sha256: str) -> DataValidation | None:
+        """The last one that ended, of exactly this content and these expectations."""
+
+    def update(self, validation: DataValidation) -> None:
+        """One that has not ended."""
+
+    def add_profile(self, profile: Profile, by: str, at: datetime) -> None: ...
+    def profile(self, profile_id: str) -> Profile:
+        """Locked. Raises NotFound."""
+
+    def update_profile(self, profile: Profile, at: datetime) -> None: ...
 
 
 class Policies(Protocol):
@@ -476,6 +503,7 @@ class UnitOfWork(Protocol):
     runs: ValidationRuns
     nights: Nights
     baselines: Baselines
+    data_validations: DataValidations
     policies: Policies
     deployments: Deployments
     findings: Findings

@@ -86,6 +86,8 @@ class Settings:
     model_endpoint_authorities: str = ""  # certificate authorities of endpoints in PEM form, beside the system's
     model_endpoint_failures: int = 5  # in a row, until an endpoint is left alone
     model_endpoint_cooldown_seconds: int = 60  # for how long
+    validation_seconds: int = 120  # wall-clock time of one validation of a dataset
+    data_connections: str = field(default="", repr=False)  # see `storage.data_connections`
     audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
     checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
     checkpoint_retention_days: int = 3_650

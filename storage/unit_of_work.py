@@ -19,6 +19,7 @@ from storage.audit_log import append
 from storage.repositories.access import AccessRepository
 from storage.repositories.baselines import BaselineRepository
 from storage.repositories.breakers import BreakerRepository
+from storage.repositories.data_validation import DataValidationRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
 from storage.repositories.drift import DriftRepository
@@ -52,6 +53,7 @@ class SqlUnitOfWork:
     runs: ValidationRuns
     nights: Nights
     baselines: Baselines
+    data_validations: ports.DataValidations
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
@@ -95,6 +97,7 @@ class SqlUnitOfWork:
         self.runs = ValidationRunRepository(connection)
         self.nights = NightRepository(connection)
         self.baselines = BaselineRepository(connection)
+        self.data_validations = DataValidationRepository(connection)
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)

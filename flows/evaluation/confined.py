@@ -33,8 +33,8 @@ OUT_OF_MEMORY = (
 
 def main() -> None:
     root, module, limits, parent = sys.argv[1:5]
-    _confine(json.loads(limits))
-    _die_with(int(parent))
+    confine(json.loads(limits))
+    die_with(int(parent))
     sys.path.insert(0, root)
     job = json.loads(Path("job.json").read_bytes())
     result = _answer(lambda: import_module(module).run(job))
@@ -64,7 +64,7 @@ def _answer(run: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         return {"failure": {"kind": kind, "reason": f"{type(error).__name__}: {error}"[:1000]}}
 
 
-def _confine(limits: Mapping[str, int]) -> None:
+def confine(limits: Mapping[str, int]) -> None:
     bounds = {
         resource.RLIMIT_AS: (limits["memory"], limits["memory"]),
         resource.RLIMIT_CPU: (limits["cpu_seconds"], limits["cpu_seconds"] + 1),  # SIGXCPU, then SIGKILL
@@ -78,7 +78,7 @@ def _confine(limits: Mapping[str, int]) -> None:
         resource.setrlimit(which, (soft, ceiling))
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Ask the kernel to kill this process with its parent: a killed flow must not leave a computing
     orphan."""
     if sys.platform == "linux":

@@ -68,7 +68,7 @@ def run_confined(
         process = subprocess.Popen(
             [sys.executable, "-I", str(SCRIPT), str(ROOT), module, json.dumps(asdict(limits)), str(os.getpid())],
             cwd=scratch,
-            env=_environment(scratch),
+            env=clean_environment(scratch),
             stdin=standard_input,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -115,7 +115,7 @@ def _piped(secret: str) -> Iterator[int]:
         os.close(reading)
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def clean_environment(scratch: Path) -> dict[str, str]:
     """Built from nothing. One thread everywhere: it is faster for small models and keeps the memory bound
     honest."""
     environment = {

@@ -7,6 +7,7 @@ from typing import Any
 from flows.gathering.artifacts import measured_artifacts
 from governance.evidence import Evidence
 from governance.gates import applicable
+from governance.policies.data_validation import DataMeetExpectations, needs_validation
 from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.policies.weight_format import SafeWeightFormat
 from governance.requests import TransitionRequest
@@ -22,6 +23,13 @@ def gather_evidence(platform: Platform, request: TransitionRequest) -> Evidence:
         subject = uow.facts.subject(request, request.transition)
         policies = applicable(uow.policies.active(), subject)
     judged = {type(active.policy) for active in policies}
+    if DataMeetExpectations in judged and needs_validation(subject):
+        # Great Expectations needs a process of its own; only what was not validated before waits for it
+        from flows.data_validation.validator import validate_subject
+
+        validate_subject(platform, subject, correlation=request.id)
+        with platform.new_unit() as uow:
+            subject = uow.facts.subject(request, request.transition)
     artifacts = [*subject["artifacts"], *((subject["restores"] or {}).get("artifacts") or [])]
     measured: dict[str, Any] = {
         "artifacts": measured_artifacts(platform, artifacts, look_inside=SafeWeightFormat in judged),

@@ -93,6 +93,17 @@ _SENTENCES: dict[str, Callable[[Event, Names], str]] = {
     "drift_reference:pinned": lambda e, n: f"pinned what live traffic of {_asset(n)} is compared with",
     "observations:recorded": lambda e, n: f"recorded {e['details']['observations']} observations of {_asset(n)}",
     "dataset:created": lambda e, n: f"created the dataset {_short(e['after']['name'])}",
+    "dataset:expectations:created": lambda e, n: (
+        f"said what is expected of {_thing(e, n)}: version {e['after']['number']}, "
+        f"{e['after']['expectations']} expectations"
+    ),
+    "dataset:validation:requested": lambda e, n: f"asked to validate {_thing(e, n)}",
+    "dataset:validated": lambda e, n: (
+        f"validated {_thing(e, n)} against version {e['after']['expectations']['number']} of its expectations: "
+        f"{e['after']['status']}"
+    ),
+    "dataset:profile:requested": lambda e, n: f"asked for a draft of expectations of {_thing(e, n)}",
+    "dataset:profiled": lambda e, n: f"drafted {e['after']['expectations']} expectations of {_thing(e, n)}",
     "policy:published": lambda e, n: (
         f"published version {e['after']['version']} of policy {_short(e['subject']['id'])}"
     ),

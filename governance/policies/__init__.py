@@ -14,6 +14,7 @@ from governance.policies.approvers_stand import ApproversStillStand
 from governance.policies.artifact_integrity import ArtifactIntegrity
 from governance.policies.base import ActivePolicy, Policy, build_policy
 from governance.policies.completeness import Completeness
+from governance.policies.data_validation import DataMeetExpectations
 from governance.policies.decided_in_time import DecidedInTime
 from governance.policies.evaluation import EvaluationPassed
 from governance.policies.freeze_windows import FreezeWindows
@@ -32,6 +33,7 @@ POLICIES: tuple[type[Policy], ...] = (
     Completeness,
     ArtifactIntegrity,
     SafeWeightFormat,
+    DataMeetExpectations,
     EvaluationPassed,
     NoWorseThanIncumbent,
     ApprovalStillBinds,

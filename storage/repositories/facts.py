@@ -11,12 +11,14 @@ from sqlalchemy import Connection
 from sqlalchemy import text as sql
 
 from governance.circumstances import BlockingFinding, Circumstances
+from governance.data_validation.records import as_evidence
 from governance.duties import Involvement
 from governance.endpoints import endpoint_digest
 from governance.errors import NotFound
 from governance.freezes import in_force
 from governance.gates import applicable
 from governance.lifecycle import TRANSITIONS, TransitionName
+from governance.policies.data_validation import DataMeetExpectations
 from governance.policies.evaluation import EvaluationPassed
 from governance.policies.incumbent import NoWorseThanIncumbent
 from governance.ports import DeploymentTarget, Policies
@@ -57,6 +59,23 @@ _EVALUATIONS = f"""
      where s.model_id = v.model_id)
 """  # noqa: S608
 
+# What is expected of the datasets of its suites in the newest version, and what was last found of exactly this content.
+_DATA = """
+    (select coalesce(jsonb_agg(jsonb_build_object('suiteId', s.id, 'suiteName', s.name, 'datasetId', d.id,
+            'datasetSha256', d.sha256, 'number', x.number, 'digest', x.digest, 'source', x.source,
+            'checked', jsonb_array_length(x.expectations), 'status', c.status, 'reason', c.reason,
+            'failures', c.failures, 'open', d.access_id = m.access_id,
+            'known', to_jsonb(array_append(coalesce(s.features, '{}'), s.target)),
+            'executedAt', to_char(c.executed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        ) order by s.id), '[]')
+     from evaluation_suites s join datasets d on d.id = s.dataset_id
+     join lateral (select * from expectation_suites where dataset_id = d.id order by number desc limit 1) x on true
+     left join lateral (select * from data_validations where dataset_id = d.id and number = x.number
+            and dataset_sha256 = d.sha256 and status in ('passed', 'failed', 'error')
+            order by executed_at desc, id desc limit 1) c on true
+     where s.model_id = v.model_id)
+"""
+
 _INCUMBENT = """
     (select jsonb_build_object('versionId', p.id, 'version', p.version) from model_versions p
      where p.model_id = v.model_id and p.state = 'production' and p.id <> v.id)
@@ -87,6 +106,7 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
     evaluations = _EVALUATIONS if transition in judged_by or "evaluations" in needs else "'[]'::jsonb"
     with_incumbent = transition in NoWorseThanIncumbent.transitions or "incumbent" in needs
     incumbent = _INCUMBENT if with_incumbent else "null::jsonb"
+    data = _DATA if transition in DataMeetExpectations.transitions else "'[]'::jsonb"
     restores = _RESTORES if transition is TransitionName.ROLLBACK else "null::jsonb"
     serving = _SERVING if transition is TransitionName.RETIRE or "serving" in needs else "'[]'::jsonb"
     body = f"""
@@ -97,7 +117,8 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
             'version', jsonb_build_object('id', v.id, 'version', v.version, 'commitSha', v.commit_sha,
                 'trainingJobId', v.training_job_id, 'metadata', v.metadata),
             'artifacts', {_ARTIFACTS.format(version="v.id", label="''")},
-            'evaluations', {evaluations}, 'incumbent', {incumbent}, 'restores', {restores}, 'serving', {serving})
+            'evaluations', {evaluations}, 'dataValidations', {data}, 'incumbent', {incumbent},
+            'restores', {restores}, 'serving', {serving})
         from model_versions v join models m on m.id = v.model_id where v.id = :version_id
     """  # noqa: S608
     return sql(body)
@@ -142,6 +163,9 @@ class FactReader:
             metadata = self._connection.execute(_METADATA, {"version_id": facts["restores"]["versionId"]}).scalar_one()
             if digest := endpoint_digest(metadata):
                 facts["restores"]["endpointDigest"] = digest
+        # Absent where nothing is expected: what was judged before there were expectations reads as it did.
+        if validations := [as_evidence(found) for found in facts.pop("dataValidations")]:
+            facts["dataValidations"] = validations
         facts["transition"] = transition.value
         facts["policies"] = [one.to_json() for one in applicable(active, facts)]
         facts["target"] = self._target_of(facts, transition)

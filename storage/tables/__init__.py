@@ -2,6 +2,7 @@
 
 from storage.tables.access import access_rules, contributors, group_members, groups
 from storage.tables.base import metadata
+from storage.tables.data_validation import data_validations, expectation_profiles, expectation_suites
 from storage.tables.deadlines import events, freeze_windows, request_notices, reviews
 from storage.tables.deciding import delegations, overrides
 from storage.tables.drift import drift_references, live_sketches
@@ -33,6 +34,7 @@ __all__ = [
     "baselines",
     "content_inspections",
     "contributors",
+    "data_validations",
     "datasets",
     "delegations",
     "deployments",
@@ -40,6 +42,8 @@ __all__ = [
     "endpoint_breakers",
     "evaluations",
     "events",
+    "expectation_profiles",
+    "expectation_suites",
     "external_identities",
     "findings",
     "freeze_windows",

@@ -13,7 +13,7 @@ import pytest
 
 from governance.access.roles import PackagePermission, Role
 from governance.access.rules import AccessRule
-from governance.operations import delegations
+from governance.operations import data_validation, delegations
 from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from storage.postgres_server import PostgresServer
@@ -30,7 +30,9 @@ _HEADERS_OF_THE_CALL = {"date", "content-length", "x-request-id", "x-correlation
 # The signed address itself is the permission; policies are everybody's.
 _ELSEWHERE = {"/api/v1/content/{sha256}"}
 _EVERYBODYS = ("/api/v1/policies/{policy_id}", "/api/v1/policies/changes/")
+EXPECTED = {"type": "expect_column_to_exist", "kwargs": {"column": "Only the lab knows."}}
 BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/datasets/{dataset_id}/expectations": {"expectations": [EXPECTED]},
     "PATCH /api/v1/findings/{finding_id}": {"title": "Mine."},
     "POST /api/v1/findings/{finding_id}/close": {"resolutionKind": "fixed", "resolution": "It is gone by now."},
     "POST /api/v1/models/{model_id}/versions/{version}/reviews": {"comment": "Everything is as it was."},
@@ -90,6 +92,10 @@ def hidden(
                values (%s, %s, 'completeness', 1, '-', 'Only the lab knows.', %s, now(), now() + '1 day', '{}')""",
             *(override, request.id, registry.grace.id),
         )
+        dataset = one("select id from datasets")
+        data_validation.create_expectations(registry.unit(), registry.call(registry.dev), dataset, [EXPECTED])
+        validation = data_validation.request_validation(registry.unit(), registry.call(registry.dev), dataset)
+        profile = data_validation.request_profile(registry.unit(), registry.call(registry.dev), dataset)
         sequencer_of(registry.platform).drain()  # until then nobody can read it
         about = "select event_id from audit_index where action = %s and model_id = %s order by seq limit 1"
         ids = {
@@ -98,7 +104,7 @@ def hidden(
             "model_id": request.model_id,
             "version": "2.0.0",
             "artifact_id": one("select id from artifacts where version_id = %s", request.version_id),
-            "dataset_id": one("select id from datasets"),
+            "dataset_id": dataset,
             "suite_id": one("select id from evaluation_suites"),
             "evaluation_id": one("select id from evaluations"),
             "request_id": request.id,
@@ -113,6 +119,9 @@ def hidden(
                 delegations.NewDelegation("alan", registry.at + timedelta(days=9), reason="Only the lab knows."),
             ),
             "override_id": override,
+            "number": "1",
+            "profile_id": profile.id,
+            "validation_id": validation.id,
             "token_id": one("select id from tokens where user_id = %s", registry.dev.id),
         }
         people = {
@@ -128,15 +137,18 @@ def hidden(
             uow.access.set_of_model(request.model_id, rule, registry.at)
             uow.access.set_of_dataset(ids["dataset_id"], rule)
             uow.commit()
-        words = [id for name, id in ids.items() if name not in ("version", "group_id", "freeze_id", "hold_id")]
+        words = [id for name, id in ids.items() if name not in (*_NUMBERS, "group_id", "freeze_id", "hold_id")]
         words += [finding, one("select name from models"), "Only the lab knows"]
         words += [sha for (sha,) in query(registry, "select sha256 from artifacts union select sha256 from datasets")]
         session = registry.token(people["developer"], kind="session")[0]
         yield Hidden(api, ids, {name: api.sign_in(person) for name, person in people.items()}, words, session)
 
 
+_NUMBERS = ("version", "number")  # say nothing by themselves
+
+
 def unknown(ids: Mapping[str, str]) -> dict[str, str]:
-    return {name: new_id() for name in ids} | {"version": ids["version"]}
+    return {name: new_id() for name in ids} | {name: ids[name] for name in _NUMBERS}
 
 
 def told(answer: httpx.Response, ids: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
@@ -144,7 +156,7 @@ def told(answer: httpx.Response, ids: Mapping[str, str]) -> tuple[int, dict[str,
 
     def plain(text: str) -> str:
         for name, id in ids.items():
-            if name != "version":
+            if name not in _NUMBERS:
                 text = text.replace(id, f"<{name}>")
         return _OF_THE_CALL.sub("", text)
 

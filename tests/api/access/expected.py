@@ -130,6 +130,14 @@ GET     /api/v1/evaluations/{evaluation_id}/results         model:read|provenanc
 POST    /api/v1/datasets                                    dataset:create               dataset  new      201
 GET     /api/v1/datasets                                    dataset:read                 dataset  list     200
 GET     /api/v1/datasets/{dataset_id}                       dataset:read                 dataset  read     200
+POST    /api/v1/datasets/{dataset_id}/expectations          dataset:update               dataset  write    201
+GET     /api/v1/datasets/{dataset_id}/expectations          dataset:read                 dataset  read     200
+POST    /api/v1/datasets/{dataset_id}/expectations/profile  dataset:update               dataset  write    202
+GET     /api/v1/datasets/{dataset_id}/expectations/profile/{profile_id}  dataset:read    dataset  read     200
+GET     /api/v1/datasets/{dataset_id}/expectations/{number}  dataset:read                dataset  read     200
+POST    /api/v1/datasets/{dataset_id}/validations           dataset:update               dataset  write    202
+GET     /api/v1/datasets/{dataset_id}/validations           dataset:read                 dataset  read     200
+GET     /api/v1/datasets/{dataset_id}/validations/{validation_id}  dataset:read          dataset  read     200
 GET     /api/v1/findings                                    model:read|provenance:read   request  list     200
 POST    /api/v1/findings                                    finding:create               model    write    201
 GET     /api/v1/findings/{finding_id}                       model:read|provenance:read   request  read     200

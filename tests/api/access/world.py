@@ -16,7 +16,16 @@ import httpx
 
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.operations import delegations, evaluations, groups, history, people, policies, policy_trials
+from governance.operations import (
+    data_validation,
+    delegations,
+    evaluations,
+    groups,
+    history,
+    people,
+    policies,
+    policy_trials,
+)
 from governance.operations.evaluations import NewSuite
 from governance.operations.freezes import NewFreeze, declare_freeze
 from storage.audit_log.running import sequencer_of
@@ -30,6 +39,7 @@ from tests.governance.operations.situations import query, step
 GIVEN = ("model:*", "dataset:*", "deployment:create", "provenance:read")
 GIVING = "-giving"
 MANY = {"pageSize": "200"}
+EXPECTED = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "x"}}
 PASSWORD = "correct horse battery staple"
 
 # Who is asked about: roles, and what else they are.
@@ -61,6 +71,8 @@ class Objects:
     trial: str
     entry: str
     finding: str
+    profile: str
+    validation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +186,16 @@ class World:
         about = "select event_id from audit_index where action = 'model:created' and model_id = %s"
         entry = str(query(r, about, model)[0][0])
         return Objects(
-            asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry, finding
-        )
+            asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry, finding,
+            *self._expectations(dataset),
+        )  # fmt: skip
+
+    def _expectations(self, dataset: str) -> tuple[str, str]:
+        """(the id of a draft, the id of a validation)."""
+        r = self.registry
+        data_validation.create_expectations(r.unit(), r.call(r.dev), dataset, [EXPECTED])
+        profile = data_validation.request_profile(r.unit(), r.call(r.dev), dataset)
+        return profile.id, data_validation.request_validation(r.unit(), r.call(r.dev), dataset).id
 
     @staticmethod
     def _suite(model: str, dataset: str, name: str) -> NewSuite:
@@ -230,7 +250,8 @@ class World:
                             "evaluation_id": objects.evaluation, "request_id": objects.parked,
                             "finding_id": objects.finding, "freeze_id": new_id(),
                             "user_id": self.stranger.id, "policy_id": "approvals",
-                            "change_id": self.change, **made.pop("in_path", {})}.items():  # fmt: skip
+                            "change_id": self.change, "profile_id": objects.profile, "number": "1",
+                            "validation_id": objects.validation, **made.pop("in_path", {})}.items():  # fmt: skip
             filled = filled.replace("{" + name + "}", value)
         assert not re.search(r"[{}]", filled), filled
         return Ask(filled, **made)
@@ -315,6 +336,8 @@ class World:
             "POST /api/v1/datasets": lambda: {
                 "params": {"name": f"data-{number}", "group": "owners", "format": "csv"}, "content": b"x,y\n1,0\n"
             },
+            "POST /api/v1/datasets/{dataset_id}/expectations": lambda: {"json": {"expectations": [EXPECTED]}},
+            "POST /api/v1/datasets/{dataset_id}/validations": lambda: {"json": {}},
             "POST /api/v1/policies": lambda: {"json": {**POLICY, "rules": [{**POLICY["rules"][0], "expression": "x"}]}},
             "PUT /api/v1/policies/{policy_id}": lambda: {"json": {"parameters": {"nonsense": 1}}},
             "POST /api/v1/policies/{policy_id}/evaluate": lambda: {"json": _trial(o, "approve_staging")},

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from governance.errors import Conflict, DependencyUnavailable
-from governance.operations import evaluations, inspections, launching, policies, registry, settling, tokens
+from governance.operations import (
+    data_validation,
+    evaluations,
+    inspections,
+    launching,
+    policies,
+    registry,
+    settling,
+    tokens,
+)
 from governance.operations.transitions import decide, withdraw
 from storage.composition import new_id
 from tests.fixtures.registries import shared_registry
@@ -31,6 +41,7 @@ from tests.governance.operations.situations import (
 __all__ = ["shared_registry"]
 
 Act = Callable[[], object]
+EXPECTED = {"type": "expect_column_to_exist", "kwargs": {"column": "x"}}
 
 
 def contents(r: RegistryUnderTest) -> dict[str, Any]:
@@ -86,6 +97,41 @@ def create_suite(r: RegistryUnderTest) -> Act:
         model, "other", dataset, "regression", "y", None, ["r2"], {"r2": {"min": 0.5}}, 0.1, None
     )
     return lambda: evaluations.create_suite(r.unit(), r.call(r.dev), new)
+
+
+def _expected(r: RegistryUnderTest) -> str:
+    """The id of a dataset of which something is expected."""
+    suite(r, r.model())
+    dataset = str(query(r, "select id from datasets order by id desc limit 1")[0][0])
+    data_validation.create_expectations(r.unit(), r.call(r.dev), dataset, [EXPECTED])
+    return dataset
+
+
+def create_expectations(r: RegistryUnderTest) -> Act:
+    dataset = _expected(r)
+    return lambda: data_validation.create_expectations(r.unit(), r.call(r.dev), dataset, [EXPECTED])
+
+
+def request_validation(r: RegistryUnderTest) -> Act:
+    dataset = _expected(r)
+    return lambda: data_validation.request_validation(r.unit(), r.call(r.dev), dataset)
+
+
+def keep_validation(r: RegistryUnderTest) -> Act:
+    asked = data_validation.request_validation(r.unit(), r.call(r.dev), _expected(r))
+    found = replace(asked, status="passed", executed_at=r.at)
+    return lambda: data_validation.keep_validation(r.unit(), r.call(None), found, asked=True)
+
+
+def request_profile(r: RegistryUnderTest) -> Act:
+    dataset = _expected(r)
+    return lambda: data_validation.request_profile(r.unit(), r.call(r.dev), dataset)
+
+
+def keep_profile(r: RegistryUnderTest) -> Act:
+    asked = data_validation.request_profile(r.unit(), r.call(r.dev), _expected(r))
+    done = replace(asked, status="done")
+    return lambda: data_validation.keep_profile(r.unit(), r.call(None), done)
 
 
 def create_user(r: RegistryUnderTest) -> Act:
@@ -227,6 +273,11 @@ CASES: dict[Callable[[RegistryUnderTest], Act], list[str]] = {
     update_metadata: ["version:metadata:changed"],
     create_dataset: ["dataset:created"],
     create_suite: ["suite:created"],
+    create_expectations: ["dataset:expectations:created"],
+    request_validation: ["dataset:validation:requested"],
+    keep_validation: ["dataset:validated"],
+    request_profile: ["dataset:profile:requested"],
+    keep_profile: ["dataset:profiled"],
     create_user: ["user:created"],
     change_access: ["user:access:changed"],
     issue_token: ["token:issued"],
