@@ -26,6 +26,7 @@ from storage.repositories.findings import FindingRepository
 from storage.repositories.governing import DeploymentRepository
 from storage.repositories.groups import GroupRepository
 from storage.repositories.history import HistoryRepository
+from storage.repositories.inferences import InferenceRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
@@ -57,6 +58,7 @@ class SqlUnitOfWork:
     external_identities: ports.ExternalIdentities
     history: ports.History
     idempotency: ports.Idempotency
+    inferences: ports.Inferences
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
 
@@ -95,6 +97,7 @@ class SqlUnitOfWork:
         self.external_identities = ExternalIdentityRepository(connection)
         self.history = HistoryRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
+        self.inferences = InferenceRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
