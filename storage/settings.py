@@ -66,7 +66,6 @@ class Settings:
     sign_in_failures: int = 10  # per account and per address, within the window
     sign_in_window_seconds: int = 300
     sign_in_cpu_percent: int = 50  # of one core, for checking passwords in one process; 0: no budget
-    metrics_token: str = field(default="", repr=False)  # for GET /metrics only, besides tokens with monitoring:read
     rate_per_principal: int = 6_000  # calls a minute and process; 0: not limited
     rate_per_address: int = 12_000
     trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
@@ -125,8 +124,6 @@ class Settings:
             raise SettingsError(
                 "GATEHOUSE_SIGNING_COMMAND needs GATEHOUSE_SIGNING_PUBLIC_KEY, and no GATEHOUSE_SIGNING_KEY_FILE."
             )
-        if settings.metrics_token and len(settings.metrics_token) < 24:
-            raise SettingsError("GATEHOUSE_METRICS_TOKEN has at least 24 characters.")
         _check_oidc(settings)
         return settings
 

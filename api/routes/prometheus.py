@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.credentials import token_of
-from api.deps import Permits, PoolDep, current_principal
+from api.deps import Caller, PoolDep, permits
 from api.exposition import CONTENT_TYPE, exposition
 from api.schemas.base import refusals
-from governance.access.principal import Principal
 from storage.queries.platform_figures import WATCHING, figures
 
 router = APIRouter(tags=["Health"])
@@ -26,27 +23,19 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Scraping(Permits):
-    """Lets in who holds the metrics token of the settings, and else who may read monitoring somewhere."""
-
-    async def __call__(self, request: Request) -> Principal | None:  # type: ignore[override]  # it finds the caller
-        expected = request.app.state.platform.settings.metrics_token
-        if expected and hmac.compare_digest(token_of(request)[0].encode(), expected.encode()):
-            return None
-        caller = await current_principal(request)
-        await super().__call__(caller)
-        return caller
-
-
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_TEXT)
-async def get_platform_metrics(
-    request: Request, caller: Annotated[Principal | None, Depends(Scraping(*WATCHING))], pool: PoolDep
-) -> Response:
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    dependencies=permits(*WATCHING),
+    response_class=Response,
+    responses=_TEXT,
+)
+async def get_platform_metrics(request: Request, caller: Caller, pool: PoolDep) -> Response:
     """Calls of the process that answers, and what is in the database: open requests and findings, versions by state,
     audit entries that wait, inferences of the 100 busiest versions (the others as one).
 
-    For `Authorization: Bearer` with GATEHOUSE_METRICS_TOKEN, which sees everything, or with a token that has
-    monitoring:read, whose figures are those of the models that it may see.
+    Figures are those of the models that the caller may see. For a scraper that sees them all, make a service account
+    with the role catalog_admin and give it a token with the one scope monitoring:read, which can do nothing else.
     """
     found = await figures(pool, caller)
     text = await run_in_threadpool(exposition, request.app.state.meter, found)

@@ -53,8 +53,8 @@ class Figures:
     inferences: tuple[Inferences, ...]
 
 
-async def figures(pool: AsyncConnectionPool, caller: Principal | None) -> Figures:
-    """Of one moment. None: of everything, for whoever holds the metrics token."""
+async def figures(pool: AsyncConnectionPool, caller: Principal) -> Figures:
+    """Of one moment."""
     may = visible(caller, WATCHING, "m.access_id")
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("set transaction isolation level repeatable read read only")

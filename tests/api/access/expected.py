@@ -214,6 +214,13 @@ GET     /api/v1/access/explain#user                         user:read           
 POST    /user/register                                      user:create                  -        -        201
 PUT     /user/{user_id}/permissions                         user:update                  -        -        200
 DELETE  /user/{user_id}                                     self:manage                  -        account  200
+GET     /api/models/enterprise/registry                     model:read                   model    list     200
+GET     /api/models/enterprise/types                        model:read                   -        -        200
+GET     /api/models/enterprise/registry/{model_id}          model:read                   model    read     200
+GET     /api/models/enterprise/registry/{model_id}/metrics  model:read|monitoring:read   model    read     200
+GET     /api/models/enterprise/registry/{model_id}/health   model:read|monitoring:read   model    read     200
+POST    /api/models/enterprise/registry/{model_id}/inference monitoring:create           model    write    200
+GET     /metrics                                            monitoring:read              -        -        200
 GET     /                                                   self:read                    -        -        200
 GET     /runs/{request_id}                                  model:read|provenance:read   request  read     200
 POST    /sign-out                                           self:manage                  -        form     403
