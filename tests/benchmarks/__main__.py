@@ -31,6 +31,7 @@ NAMES = {
     "policies": "Policies and the time machine",
     "history": "Reading the audit log",
     "evidence": "Evidence bundles",
+    "ingest": "Recording inferences",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""
