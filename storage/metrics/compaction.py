@@ -12,17 +12,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from governance.monitoring.points import Tally, Window
-from governance.monitoring.windows import Span, oldest_kept
+from governance.monitoring.points import OLDEST, Tally, Window
+from governance.monitoring.windows import MINUTES_KEPT, Span, oldest_kept
 from storage.metrics.reading import COLUMNS, merge_row
 from storage.repositories.inferences import Row, append
 
 GROUPS_AT_ONCE = 50
 """Of one transaction."""
 
-# Spans of which there is more than one row, however old.
+# Spans of which there is more than one row.
 _REPEATED = """select version_id::text, span, starts_at from inference_sketches
-    where (%(version)s::uuid is null or version_id = %(version)s::uuid)
+    where span in ('minute', 'hour') and (%(version)s::uuid is null or version_id = %(version)s::uuid)
+        and (%(since)s::timestamptz is null or starts_at >= %(since)s)
     group by version_id, span, starts_at having count(*) > 1 order by 1, 3"""
 # Spans that are due to become part of a longer one, by the start of that one (UTC).
 _DUE = """select distinct version_id::text, date_trunc(%(longer)s, starts_at, 'UTC') from inference_sketches
@@ -62,13 +63,14 @@ def compact(engine: Engine, at: datetime) -> Compacted:
         with engine.connect() as connection:
             due = connection.exec_driver_sql(_DUE, values).fetchall()
         done += _merge_all(engine, [Group(row[0], (span, longer), Window(longer, row[1])) for row in due])
-    return done + compact_repeated(engine)
+    # Reports reach no further back, so that older spans have one row each, or become part of a longer one above.
+    return done + compact_repeated(engine, since=at - OLDEST - MINUTES_KEPT)
 
 
-def compact_repeated(engine: Engine, version_id: str | None = None) -> Compacted:
-    """The spans of which there are several rows: of one version, or of all."""
+def compact_repeated(engine: Engine, version_id: str | None = None, since: datetime | None = None) -> Compacted:
+    """The minutes and hours of which there are several rows: of one version, or of all."""
     with engine.connect() as connection:
-        repeated = connection.exec_driver_sql(_REPEATED, {"version": version_id}).fetchall()
+        repeated = connection.exec_driver_sql(_REPEATED, {"version": version_id, "since": since}).fetchall()
     return _merge_all(engine, [Group(row[0], (Span(row[1]),), Window(Span(row[1]), row[2])) for row in repeated])
 
 

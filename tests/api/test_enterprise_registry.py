@@ -14,7 +14,9 @@ import pytest
 
 from governance.access.roles import Role
 from storage.composition import new_id, now
+from storage.metrics import recorder
 from tests.api.served import MIB, ServedApi, data, refusal
+from tests.faults.stage import eventually
 from tests.fixtures.registry import METADATA
 from tests.governance.operations.situations import events, model_with_version, query, step
 
@@ -97,7 +99,12 @@ def test_a_deployment_says_target_and_share(api: ServedApi) -> None:
 
 @pytest.mark.parametrize("camel", [False, True])
 def test_metadata_in_either_spelling(api: ServedApi, camel: bool) -> None:
-    snake = {"model_type": "ensemble", "feature_flag_id": "flag", "retention_days": 30, "rollout_percentage": 12.5}
+    snake: dict[str, Any] = {
+        "model_type": "ensemble",
+        "feature_flag_id": "flag",
+        "retention_days": 30,
+        "rollout_percentage": 12.5,
+    }
     names = {"model_type": "modelType", "feature_flag_id": "featureFlagId", "retention_days": "retentionDays",
              "rollout_percentage": "rolloutPercentage"}  # fmt: skip
     version = new_version(api, **{names[name] if camel else name: value for name, value in snake.items()})
@@ -219,7 +226,7 @@ def test_a_repeated_report_is_not_counted_twice(api: ServedApi) -> None:
     assert metrics(api, version)["total_inferences"] == 4
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, dict[str, str] | None, int | None]] = {
     "one bad point": (json.dumps([{"timing_ms": 1}] * 700 + [{"timing_ms": -1}]), None, 700),
     "one bad line": ('{"timing_ms": 1}\n{"timing_ms": NaN}\n', NDJSON, 1),
     "two points a line": ('{"timing_ms": 1}{"timing_ms": 2}\n', NDJSON, 0),
@@ -345,6 +352,15 @@ def test_recording_takes_its_permission_for_that_model(api: ServedApi) -> None:
     assert api.stored() == after_people
     assert before["inference_sketches"] == after_people["inference_sketches"]
     assert rows(api, version) == 0
+
+
+def test_rows_of_a_busy_version_are_merged_as_they_come(api: ServedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "ROWS_BEFORE_MERGING", 10)
+    version = new_version(api)
+    for _ in range(25):
+        data(api.dev.post(inference(version), params={"timing_ms": "3"}))
+    eventually("merging", lambda: rows(api, version) < 20)
+    assert metrics(api, version)["total_inferences"] == 25
 
 
 def test_a_refused_report_does_not_harm_those_that_are_committed_with_it(api: ServedApi) -> None:

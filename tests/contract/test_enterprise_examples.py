@@ -128,7 +128,11 @@ def test_recording_metrics_and_health(example: tuple[ServedApi, str]) -> None:
     api, version = example
     path = f"{ROOT}/registry/{version}"
     failures = {"timeout_error": 9, "validation_error": 6, "model_error": 2}
-    points = [{"timing_ms": 234.1}, {"timing_ms": 8901.2}, *[{"timing_ms": 1156.7 + n} for n in range(440)]]
+    points: list[dict[str, Any]] = [
+        {"timing_ms": 234.1},
+        {"timing_ms": 8901.2},
+        *[{"timing_ms": 1156.7 + n} for n in range(440)],
+    ]
     points += [
         {"timing_ms": 1200.5, "success": False, "error": f"{name}: of somebody"}
         for name, count in failures.items()

@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 
 from governance.monitoring.sketch import RELATIVE_ACCURACY, SMALLEST_MS, Sketch
 
+to_proto: Any = DDSketchProto.to_proto  # without types, as all of that library
+from_proto: Any = DDSketchProto.from_proto
+make_sketch: Any = DDSketch
+messages: Any = ddsketch_pb2
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 
 
@@ -25,14 +29,14 @@ def sketch_of(values: Any) -> Sketch:
 
 
 def library(values: Any) -> Any:
-    sketch = DDSketch(RELATIVE_ACCURACY)
+    sketch = make_sketch(RELATIVE_ACCURACY)
     for value in values:
         sketch.add(value)
     return sketch
 
 
 def read_by_library(sketch: Sketch) -> Any:
-    return DDSketchProto.from_proto(ddsketch_pb2.DDSketch.FromString(sketch.to_bytes()))
+    return from_proto(messages.DDSketch.FromString(sketch.to_bytes()))
 
 
 SHAPES = {
@@ -62,7 +66,7 @@ def test_percentiles_are_within_one_percent(shape: str) -> None:
 def test_the_library_counts_the_same_bins_and_reads_the_same_percentiles(shape: str) -> None:
     values = SHAPES[shape](random.Random(8))
     sketch, theirs = sketch_of(values), library(values)
-    assert Sketch.from_bytes(DDSketchProto.to_proto(theirs).SerializeToString()) == sketch
+    assert Sketch.from_bytes(to_proto(theirs).SerializeToString()) == sketch
     read = read_by_library(sketch)
     assert read.count == len(values) == sketch.count
     for quantile in QUANTILES:
@@ -75,7 +79,7 @@ def test_the_library_merges_ours_with_its_own() -> None:
     first, second = ([r.lognormvariate(4, 1) for _ in range(500)] for _ in range(2))
     merged = read_by_library(sketch_of(first))
     # The library takes gamma through the accuracy and back, and compares exactly: both come from bytes.
-    merged.merge(DDSketchProto.from_proto(DDSketchProto.to_proto(library(second))))
+    merged.merge(from_proto(to_proto(library(second))))
     ours = sketch_of([*first, *second])
     assert merged.count == 1_000
     found = [merged.get_quantile_value(quantile) for quantile in QUANTILES]
@@ -107,7 +111,7 @@ def test_what_is_below_a_nanosecond_is_zero_and_bins_are_bounded() -> None:
 
 
 def test_a_sketch_of_another_accuracy_is_refused() -> None:
-    other = DDSketchProto.to_proto(DDSketch(0.02)).SerializeToString()
+    other = to_proto(make_sketch(0.02)).SerializeToString()
     with pytest.raises(ValueError, match="another accuracy"):
         Sketch().merge_bytes(other)
 
