@@ -354,6 +354,15 @@ def test_recording_takes_its_permission_for_that_model(api: ServedApi) -> None:
     assert rows(api, version) == 0
 
 
+def test_a_repeated_report_tells_nothing_to_who_has_lost_access(api: ServedApi) -> None:
+    version, r = new_version(api), api.registry
+    person = r.person(f"p-{new_id()}", (Role.ML_ENGINEER,), "lab")
+    client, key = api.sign_in(person), {"Idempotency-Key": new_id()}
+    data(client.post(inference(version), json=[{"timing_ms": 1}], headers=key))
+    r.change(person.id, in_groups=["elsewhere"])
+    refusal(client.post(inference(version), json=[{"timing_ms": 1}], headers=key), 404, "MODEL_NOT_FOUND")
+
+
 def test_rows_of_a_busy_version_are_merged_as_they_come(api: ServedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "ROWS_BEFORE_MERGING", 10)
     version = new_version(api)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def read_by_library(sketch: Sketch) -> Any:
     return from_proto(messages.DDSketch.FromString(sketch.to_bytes()))
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[random.Random], list[float]]] = {
     "lognormal": lambda r: [r.lognormvariate(5, 1) for _ in range(20_000)],
     "uniform": lambda r: [r.uniform(0, 1_000) for _ in range(20_000)],
     "pareto tail": lambda r: [50 * r.paretovariate(1.1) for _ in range(20_000)],
