@@ -16,11 +16,13 @@ from api import dashboard, docs, errors
 from api.description import DescribedApi
 from api.envelope import failure
 from api.limits import PrincipalLimit, RequestLimits
+from api.metering import Metering, RequestMeter
 from api.middleware import JSON_LIMIT, BodyTooLarge, CallContext
 from api.routes import PUBLIC, ROUTERS
 from api.signing_in import SignInGate
 from storage.audit_log.running import copier_of, sequencer_of
 from storage.composition import Platform, now
+from storage.metrics.recorder import Recorder
 from storage.queries.people import KnownCallers
 
 log = logging.getLogger("gatehouse.api")
@@ -66,6 +68,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
         await pool.open()
         app.state.pool = pool
         app.state.callers = KnownCallers()
+        app.state.recorder = recorder = Recorder(platform)
         guarded.open()
         stop = threading.Event()
         sequencer = threading.Thread(
@@ -84,6 +87,7 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
             if sequence_audit:
                 for thread in threads:
                     thread.join(timeout=5)
+            await recorder.close()
             await guarded.close()
             await pool.close()
             platform.close()
@@ -107,6 +111,8 @@ def create_app(platform: Platform, *, sequence_audit: bool = True) -> FastAPI:
     app.add_exception_handler(BodyTooLarge, _too_large)
     app.add_middleware(RequestLimits, settings=platform.settings)
     app.add_middleware(CallContext, https=platform.settings.api_url.startswith("https:"))
+    app.state.meter = meter = RequestMeter()
+    app.add_middleware(Metering, meter=meter)
     return app
 
 

@@ -26,6 +26,7 @@ from governance.findings import Finding
 from governance.freezes import FreezeWindow
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import Artifact, Model, ModelVersion
+from governance.monitoring.points import Tally, Window
 from governance.overrides import Override
 from governance.people import Group, NewToken, User
 from governance.policies import ActivePolicy
@@ -475,6 +476,17 @@ class Idempotency(Protocol):
     def remember(self, principal_id: str, key: str, fingerprint: str, resource_id: str, at: datetime) -> None: ...
 
 
+class Inferences(Protocol):
+    def new_reporters(self, pairs: Mapping[tuple[str, str], datetime]) -> list[tuple[str, str]]:
+        """Those of the pairs (version, user) that have not reported before; they have from now on."""
+
+    def error_types(self, version_ids: Sequence[str], *, lock: bool = False) -> dict[str, frozenset[str]]:
+        """What each version's errors are counted as. `lock`: nobody else adds one until the transaction ends."""
+
+    def add(self, measured: Mapping[str, Mapping[Window, Tally]]) -> None:
+        """Tallies by version, added to what there is."""
+
+
 class SubjectReader(Protocol):
     def subject(self, request: TransitionRequest, transition: TransitionName) -> dict[str, Any]:
         """The subject half of the evidence as it stands in this transaction."""
@@ -519,6 +531,7 @@ class UnitOfWork(Protocol):
     drift: Drift
     idempotency: Idempotency
     breakers: Breakers
+    inferences: Inferences
     facts: SubjectReader
 
     def __enter__(self) -> Self: ...

@@ -31,6 +31,7 @@ from storage.repositories.findings import FindingRepository
 from storage.repositories.governing import DeploymentRepository
 from storage.repositories.groups import GroupRepository
 from storage.repositories.history import HistoryRepository
+from storage.repositories.inferences import InferenceRepository
 from storage.repositories.people import IdempotencyRepository, PeopleRepository
 from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
@@ -68,6 +69,7 @@ class SqlUnitOfWork:
     history: ports.History
     drift: ports.Drift
     idempotency: ports.Idempotency
+    inferences: ports.Inferences
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
     breakers: ports.Breakers
@@ -112,6 +114,7 @@ class SqlUnitOfWork:
         self.history = HistoryRepository(connection)
         self.drift = DriftRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
+        self.inferences = InferenceRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
         self.breakers = BreakerRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)

@@ -11,6 +11,7 @@ from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, requests
 from storage.tables.history import activity_subscriptions, audit_index, audit_removals, legal_holds
+from storage.tables.inferences import inference_reporters, inference_sketches, inference_totals
 from storage.tables.limits import sign_in_limits
 from storage.tables.people import idempotency_keys, tokens, users
 from storage.tables.policies import policies, policy_changes, policy_evaluations
@@ -50,6 +51,9 @@ __all__ = [
     "group_members",
     "groups",
     "idempotency_keys",
+    "inference_reporters",
+    "inference_sketches",
+    "inference_totals",
     "legal_holds",
     "lifecycle_edges",
     "live_sketches",

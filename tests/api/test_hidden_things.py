@@ -31,8 +31,9 @@ _HEADERS_OF_THE_CALL = {"date", "content-length", "x-request-id", "x-correlation
 _ELSEWHERE = {"/api/v1/content/{sha256}"}
 _EVERYBODYS = ("/api/v1/policies/{policy_id}", "/api/v1/policies/changes/")
 EXPECTED = {"type": "expect_column_to_exist", "kwargs": {"column": "Only the lab knows."}}
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, Any] = {
     "POST /api/v1/datasets/{dataset_id}/expectations": {"expectations": [EXPECTED]},
+    "POST /api/models/enterprise/registry/{model_id}/inference": [{"timing_ms": 12.5}],
     "PATCH /api/v1/findings/{finding_id}": {"title": "Mine."},
     "POST /api/v1/findings/{finding_id}/close": {"resolutionKind": "fixed", "resolution": "It is gone by now."},
     "POST /api/v1/models/{model_id}/versions/{version}/reviews": {"comment": "Everything is as it was."},

@@ -33,6 +33,7 @@ NAMES = {
     "history": "Reading the audit log",
     "evidence": "Evidence bundles",
     "drift": "Drift",
+    "ingest": "Recording inferences",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""

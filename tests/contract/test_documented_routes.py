@@ -66,6 +66,16 @@ DOCUMENTED += [
     ("GET", "/api/v1/policies/audit-report"),
 ]
 
+# enterprise-registry, Endpoints.
+DOCUMENTED += [
+    ("GET", "/api/models/enterprise/registry"),
+    ("GET", "/api/models/enterprise/registry/{model_id}"),
+    ("GET", "/api/models/enterprise/registry/{model_id}/metrics"),
+    ("GET", "/api/models/enterprise/registry/{model_id}/health"),
+    ("POST", "/api/models/enterprise/registry/{model_id}/inference"),
+    ("GET", "/api/models/enterprise/types"),
+]
+
 
 def shape(path: str) -> str:
     """The path without the names of its parameters, which are not part of the contract."""

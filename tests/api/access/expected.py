@@ -224,6 +224,13 @@ PUT     /user/{user_id}/permissions                         user:update         
 DELETE  /user/{user_id}                                     self:manage                  -        account  200
 GET     /api/models/enterprise/registry/{model_id}/drift    model:read                   model    read     409
 POST    /api/models/enterprise/registry/{model_id}/observations  monitoring:create       model    write    409
+GET     /api/models/enterprise/registry                     model:read                   model    list     200
+GET     /api/models/enterprise/types                        model:read                   -        -        200
+GET     /api/models/enterprise/registry/{model_id}          model:read                   model    read     200
+GET     /api/models/enterprise/registry/{model_id}/metrics  model:read|monitoring:read   model    read     200
+GET     /api/models/enterprise/registry/{model_id}/health   model:read|monitoring:read   model    read     200
+POST    /api/models/enterprise/registry/{model_id}/inference monitoring:create           model    write    200
+GET     /metrics                                            monitoring:read              -        -        200
 GET     /                                                   self:read                    -        -        200
 GET     /runs/{request_id}                                  model:read|provenance:read   request  read     200
 POST    /sign-out                                           self:manage                  -        form     403

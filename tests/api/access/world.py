@@ -264,6 +264,8 @@ class World:
             return {"json": body, "in_path": {"version": self.new_draft(o)} if fresh else {}}
         makers: dict[str, Callable[[], dict[str, Any]]] = {
             "GET /api/v1/models": lambda: {"params": {"search": o.name}},
+            "GET /api/models/enterprise/registry": lambda: {"params": MANY},
+            "POST /api/models/enterprise/registry/{model_id}/inference": lambda: {"params": {"timing_ms": "12.5"}},
             "POST /api/v1/models": lambda: {"json": {"name": f"new-{number}", "group": "owners", "riskTier": "Low"}},
             "PUT /api/v1/models/{model_id}/access": lambda: {"json": rule(o.asset.public)},
             "POST /api/v1/models/{model_id}/versions": lambda: {
@@ -446,6 +448,7 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
     """What a list of this route holds when it holds the asset."""
     return {
         "/api/v1/models": objects.model,
+        "/api/models/enterprise/registry": objects.model,
         "/api/v1/transition-requests": objects.parked,
         "/api/v1/evaluation-suites": objects.suite,
         "/api/v1/datasets": objects.dataset,
