@@ -130,9 +130,15 @@ def test_it_reaches_production_on_what_its_endpoint_answers(served: Served) -> N
     assert len(served.server.rows) == 1
 
     served.version("2.0.0")
-    for step in WAY[:2]:
+    for step in WAY:
         settled, _ = served.take("2.0.0", step)
         assert settled.status is RequestStatus.APPLIED, settled.outcome
+    registry = served.registry
+    request = registry.open(served.model_id, "2.0.0", "rollback", by=registry.grace, reason="It answers too slowly.")
+    evidence = gather_evidence(registry.platform, request)
+    settled = registry.settle(request, evidence)
+    assert settled.status is RequestStatus.APPLIED, settled.outcome
+    assert registry.state(served.model_id, "1.0.0") == "production", "it is returned to without weights"
 
 
 def test_the_secret_is_nowhere(served: Served) -> None:
