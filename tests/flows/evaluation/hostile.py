@@ -124,10 +124,9 @@ def fail(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ACTS: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
-    "tell_secret": tell_secret,
     act.__name__: act
     for act in (
-        describe, segfault, abort, spin, sleep, deaf, grow, swell,
+        describe, tell_secret, segfault, abort, spin, sleep, deaf, grow, swell,
         shout, breed, silent, forge, link, pipe, flood, fail,
     )
 }  # fmt: skip

@@ -88,7 +88,9 @@ def model_at(url: str, **options: Any) -> OpenInferenceModel:
 @pytest.mark.parametrize("by_column", [True, False])
 def test_it_answers_as_the_model_it_serves(running: Start, datatype: str, by_column: bool) -> None:
     server = cancer(columns=tuple(features("cancer")) if by_column else None, datatype=datatype)
-    given = dict(reversed(features("cancer").items())) if by_column else features("cancer")  # names find their inputs
+    given = (
+        dict(reversed(list(features("cancer").items()))) if by_column else features("cancer")
+    )  # names find their inputs
     answer = model_at(running(server)).classify(given)
     test = split("cancer")[1]
     assert answer.labels.tolist() == trained("cancer").predict(test).tolist()
