@@ -32,6 +32,12 @@ def describe(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def tell_secret(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The secret, and where it would show if it were given in another way."""
+    places = {name: Path(f"/proc/self/{name}").read_text() for name in ("cmdline", "environ")}
+    return {"secret": sys.stdin.read(), "again": sys.stdin.read(), **places, "job": Path("job.json").read_text()}
+
+
 def segfault(job: Mapping[str, Any]) -> dict[str, Any]:
     ctypes.string_at(0)
     return {}
@@ -120,7 +126,7 @@ def fail(job: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
     act.__name__: act
     for act in (
-        describe, segfault, abort, spin, sleep, deaf, grow, swell,
+        describe, tell_secret, segfault, abort, spin, sleep, deaf, grow, swell,
         shout, breed, silent, forge, link, pipe, flood, fail,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A version that is served elsewhere, from its draft into production, by real evaluations and without a secret showing."""
+"""A version that is served elsewhere, from draft to production, by real evaluations and without a secret showing."""
 
 from __future__ import annotations
 
@@ -129,6 +129,17 @@ def test_it_reaches_production_on_what_its_endpoint_answers(served: Served) -> N
     assert served.registry.state(served.model_id, "1.0.0") == "production"
     assert len(served.server.rows) == 1
 
+    served.version("2.0.0")
+    for step in WAY:
+        settled, _ = served.take("2.0.0", step)
+        assert settled.status is RequestStatus.APPLIED, settled.outcome
+    registry = served.registry
+    request = registry.open(served.model_id, "2.0.0", "rollback", by=registry.grace, reason="It answers too slowly.")
+    evidence = gather_evidence(registry.platform, request)
+    settled = registry.settle(request, evidence)
+    assert settled.status is RequestStatus.APPLIED, settled.outcome
+    assert registry.state(served.model_id, "1.0.0") == "production", "it is returned to without weights"
+
 
 def test_the_secret_is_nowhere(served: Served) -> None:
     served.version("1.0.0")
@@ -138,10 +149,8 @@ def test_the_secret_is_nowhere(served: Served) -> None:
     assert "status 401" in (refused.reason or "")
     registry = served.registry
     with registry.platform.engine.connect() as connection:
-        names = [
-            row[0] for row in connection.exec_driver_sql("select tablename from pg_tables where schemaname = 'public'")
-        ]
-        for name in names:
+        tables = connection.exec_driver_sql("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        for (name,) in tables:
             rows = connection.exec_driver_sql(f'select t::text from "{name}" t').fetchall()
             assert not [row for row in rows if SECRET in row[0]], name
     files = [path for path in registry.settings.home.rglob("*") if path.is_file()]
@@ -157,8 +166,9 @@ def test_another_endpoint_needs_another_evaluation(served: Served) -> None:
     with registry.unit() as uow:
         revision = uow.versions.get(served.model_id, "1.0.0").revision
     versions.update_metadata(registry.unit(), registry.call(registry.dev), served.model_id, "1.0.0", changed, revision)
-    settled, _ = served.take("1.0.0", "approve_staging")
-    assert settled.status is RequestStatus.REFUSED
+    request = registry.open(served.model_id, "1.0.0", "approve_staging")
+    settled = registry.settle(request, gather_evidence(registry.platform, request))
+    assert settled.status is RequestStatus.DENIED
     assert "through another endpoint" in json.dumps(settled.outcome)
 
 

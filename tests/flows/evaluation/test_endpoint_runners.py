@@ -87,11 +87,11 @@ def model_at(url: str, **options: Any) -> OpenInferenceModel:
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 @pytest.mark.parametrize("by_column", [True, False])
 def test_it_answers_as_the_model_it_serves(running: Start, datatype: str, by_column: bool) -> None:
-    columns = tuple(reversed(tuple(features("cancer")))) if by_column else None
-    server = cancer(columns=columns, datatype=datatype)
-    if by_column:  # the server puts them into the model's order, whatever the order of its inputs
-        server.columns = tuple(features("cancer"))
-    answer = model_at(running(server)).classify(features("cancer"))
+    server = cancer(columns=tuple(features("cancer")) if by_column else None, datatype=datatype)
+    given = (
+        dict(reversed(list(features("cancer").items()))) if by_column else features("cancer")
+    )  # names find their inputs
+    answer = model_at(running(server)).classify(given)
     test = split("cancer")[1]
     assert answer.labels.tolist() == trained("cancer").predict(test).tolist()
     assert answer.scores == pytest.approx(trained("cancer").predict_proba(test), abs=1e-5)

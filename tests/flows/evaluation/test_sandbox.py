@@ -55,6 +55,15 @@ def test_the_process_finds_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.M
     assert len(found["descriptors"]) <= 4  # the standard three, and the folder being listed
 
 
+@pytest.mark.parametrize("secret", ["", "hunter2", "h" * 8_192])
+def test_a_secret_is_handed_over_without_being_shown(tmp_path: Path, secret: str) -> None:
+    answer = run_confined(MODULE, {"act": "tell_secret"}, limits=LIMITS, scratch=tmp_path, secret=secret)
+    assert isinstance(answer, Answer)
+    assert (answer.value["secret"], answer.value["again"]) == (secret, "")
+    shown = json.dumps([answer.value[place] for place in ("cmdline", "environ", "job")])
+    assert not secret or secret not in shown
+
+
 @pytest.mark.parametrize(
     ("act", "kind", "words"),
     [

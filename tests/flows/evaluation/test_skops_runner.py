@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import skops.io
 from sklearn.compose import ColumnTransformer
@@ -85,7 +85,7 @@ def test_trees_and_neighbours_are_trusted_by_inspection_and_runner_alike(tmp_pat
 
 
 def test_a_model_of_named_columns_gets_them_by_name(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": [0.0, 1.0, 0.0, 1.0], "b": [5.0, 5.0, 6.0, 6.0]})
+    frame = import_module("pandas").DataFrame({"a": [0.0, 1.0, 0.0, 1.0], "b": [5.0, 5.0, 6.0, 6.0]})
     chosen = ColumnTransformer([("a", StandardScaler(), ["a"])])
     model = make_pipeline(chosen, LogisticRegression()).fit(frame, [0, 1, 0, 1])
     runner = SkopsModel(file_of(tmp_path, model))
