@@ -77,6 +77,11 @@ class Suite:
     positive_label: str | None
 
     @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Stand-in."""
+        return tuple(f"{self.name}.{metric}" for metric in sorted(self.thresholds))
+
+    @property
     def digest(self) -> str:
         return digest_of(
             {

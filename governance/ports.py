@@ -462,6 +462,7 @@ class UnitOfWork(Protocol):
     history: History
     idempotency: Idempotency
     facts: SubjectReader
+    validation: Any
 
     def __enter__(self) -> Self: ...
     def __exit__(

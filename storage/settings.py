@@ -74,6 +74,10 @@ class Settings:
     audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
     checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
     checkpoint_retention_days: int = 3_650
+    nightly_cron: str = "0 2 * * *"
+    nightly_timezone: str = "UTC"
+    nightly_batch: int = 50
+    nightly_hours: int = 6
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
 
     @property

@@ -31,6 +31,7 @@ from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
 from storage.repositories.sign_in_limits import SignInLimitRepository
+from storage.repositories.validation import ValidationRepository
 
 
 class SqlUnitOfWork:
@@ -59,6 +60,7 @@ class SqlUnitOfWork:
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
+    validation: ValidationRepository
 
     def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes, seals: Seals) -> None:
         self._engine = engine
@@ -96,6 +98,7 @@ class SqlUnitOfWork:
         self.history = HistoryRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
+        self.validation = ValidationRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
 
