@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from governance.canonical import rendered
 
 RECENT = timedelta(days=14)
 
@@ -20,29 +23,42 @@ class NightOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RegressionReport:
+    days: int
     total_validation_runs: int
+    evaluated_runs: int
     runs_with_regression: int
     regression_rate: float
+    regression_rate_low: float
+    regression_rate_high: float
     recent_regression_rate: float
     trend: str
+    slope: float | None
     last_validation: datetime | None
     severity_breakdown: dict[str, int]
-    regression_rate_interval: tuple[float, float] | None
+
+    def to_json(self) -> dict[str, Any]:
+        last = self.last_validation
+        return {**asdict(self), "last_validation": None if last is None else rendered(last)}
 
 
 def regression_report(outcomes: Sequence[NightOutcome], at: datetime, days: int) -> RegressionReport:
-    within = [one for one in outcomes if one.at >= at - timedelta(days=days)]
-    recent = [one for one in outcomes if one.at >= at - RECENT]
-    worse = [one for one in within if one.regressed]
+    within = [one for one in outcomes if one.at > at - timedelta(days=days)]
+    recent = [one for one in outcomes if one.at > at - RECENT]
+    evaluated = [one for one in within if one.evaluated]
+    worse = [one for one in evaluated if one.regressed]
     return RegressionReport(
+        days,
         len(within),
+        len(evaluated),
         len(worse),
         _rate(within),
+        0.0,
+        1.0,
         _rate(recent),
         "stable",
+        None,
         max((one.at for one in outcomes), default=None),
         {name: sum(one.severity == name for one in worse) for name in ("high", "medium", "low")},
-        None,
     )
 
 
