@@ -38,6 +38,7 @@ MODEL = ("model:read",)
 HISTORY = ("model:read", "provenance:read")
 DATASET = ("dataset:read",)
 TRAFFIC = ("model:read", "deployment:read")
+VALIDATION = ("model:read", "provenance:read", "monitoring:read")
 
 
 def visible(principal: Principal | None, permissions: tuple[str, ...], column: str) -> Visible:

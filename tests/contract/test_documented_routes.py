@@ -66,6 +66,14 @@ DOCUMENTED += [
     ("GET", "/api/v1/policies/audit-report"),
 ]
 
+# enterprise-registry, Validation and Testing.
+DOCUMENTED += [
+    ("POST", "/api/models/enterprise/validation/run"),
+    ("POST", "/api/models/enterprise/validation/nightly"),
+    ("GET", "/api/models/enterprise/validation/history/{model_id}"),
+    ("GET", "/api/models/enterprise/validation/regression-report/{model_id}"),
+]
+
 
 def shape(path: str) -> str:
     """The path without the names of its parameters, which are not part of the contract."""
