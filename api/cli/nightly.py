@@ -208,14 +208,11 @@ def _ending(night: Mapping[str, Any]) -> str:
 
 def _counts(night: Mapping[str, Any]) -> str:
     results = night["results_summary"]
-    named = {
-        "passed": results["passed"],
-        "failed": results["failed"],
-        "errors": results["errors"],
-        "undecided": results["insufficient_evidence"],
-        "regressions": results["regressions_detected"],
-    }
-    return ", ".join(f"{count} {name}" for name, count in named.items())
+    errors, worse = results["errors"], results["regressions_detected"]
+    return (
+        f"{results['passed']} passed, {results['failed']} failed, {errors} error{'s' * (errors != 1)}, "
+        f"{results['insufficient_evidence']} undecided, {worse} regression{'s' * (worse != 1)}"
+    )
 
 
 def _pace(rate: float, seconds_left: float | None) -> str:

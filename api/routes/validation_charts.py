@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api.credentials import GROUP_CONTEXT, WORKSPACE
 from api.deps import Caller, PoolDep, permits
 from api.routes.validation import ROOT
 from api.schemas.base import refusals
@@ -26,6 +27,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 # An SVG that is opened by itself is a document; this one may load nothing and run nothing.
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+_CALLER = f"Authorization, X-Authorization, X-API-Key, Cookie, {GROUP_CONTEXT}, {WORKSPACE}"
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 
@@ -79,7 +81,7 @@ def _wanted(chart: str, known: tuple[str, ...]) -> tuple[str, Form]:
 async def _answer(request: Request, picture: Picture, form: Form, settled: bool) -> Response:
     """Drawn unless the caller has it. Weak, since another release may draw the same a little differently."""
     tag = f'W/"{digest_of_picture(picture).removeprefix("sha256:")[:32]}.{form}"'
-    headers = {"ETag": tag, "Cache-Control": _FOR_EVER if settled else _ASK_AGAIN, "Vary": "Authorization, Cookie"}
+    headers = {"ETag": tag, "Cache-Control": _FOR_EVER if settled else _ASK_AGAIN, "Vary": _CALLER}
     if tag in (one.strip() for one in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     drawn = await run_in_threadpool(draw, picture, form)

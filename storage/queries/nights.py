@@ -25,7 +25,9 @@ from storage.queries.visibility import VALIDATION, Visible, visible
 _NIGHT = f"""'id', n.id, 'night', n.night, 'trigger', n.trigger, 'status', n.status,
     'started_at', {iso("n.started_at")}, 'deadline_at', {iso("n.deadline_at")},
     'completed_at', {iso("n.completed_at")}"""
-_NIGHTS = Listing(f"json_build_object({_NIGHT})", "validation_nights n", "n.id")
+# By their dates, since a missed night may be noted after a later one; lists are continued by a UUID.
+_BY_DATE = "lpad(to_hex(n.night - date '1970-01-01'), 32, '0')::uuid"
+_NIGHTS = Listing(f"json_build_object({_NIGHT})", "validation_nights n", _BY_DATE)
 _ONE = f"select json_build_object({_NIGHT})::text, n.status, n.models, n.batches, n.summary from validation_nights n"
 _BATCHES = "select b.status, count(*) from validation_batches b where b.night_id = %(id)s group by b.status"
 
