@@ -59,17 +59,17 @@ async def run_validation(
     asked = call(body.model_dump())
     run_id = await run_in_threadpool(_start, platform, asked, entry, body)
 
-    async def look() -> tuple[str, str, bool]:
-        return await views.run(pool, None, run_id)
+    async def look() -> tuple[str, bool]:
+        return await views.run_status(pool, run_id)
 
-    _, status, _ = await look()
+    status, _ = await look()
     if status == "queued":
         await run_in_threadpool(_launch, platform, asked, run_id)
-    data, _, over = await wait_for(look, lambda seen: seen[2], wait_seconds, gone=request.is_disconnected)
+    _, over = await wait_for(look, lambda seen: seen[1], wait_seconds, gone=request.is_disconnected)
     location = run_path(run_id)
     return success(
         request,
-        data,
+        await views.run(pool, None, run_id),
         status=200 if over else 202,
         headers={} if over else {"Location": location},
         links={"run": location, "history": f"{ROOT}/history/{entry.version_id}", **pictures_of(run_id)},
@@ -130,5 +130,4 @@ async def regression_report(model_id: str, request: Request, caller: Caller, poo
 @router.get("/runs/{run_id}", dependencies=permits(*VALIDATION), responses=answers(RunDetailRead, 403, 404))
 async def validation_run(run_id: str, request: Request, caller: Caller, pool: PoolDep) -> Response:
     """One run, by its `run_id` or id: its tests, what was measured, what was concluded."""
-    data, _, _ = await views.run(pool, caller, run_id)
-    return success(request, data, links=pictures_of(run_id))
+    return success(request, await views.run(pool, caller, run_id), links=pictures_of(run_id))

@@ -18,6 +18,7 @@ from governance.canonical import rendered
 from governance.errors import NotFound
 from governance.models import is_id
 from storage.queries.enterprise import Entry
+from storage.queries.registry import one
 from storage.queries.times import iso
 from storage.queries.visibility import VALIDATION, visible
 
@@ -45,7 +46,7 @@ _MEASURED = """case when r.measured is null then null else r.measured || jsonb_b
     from jsonb_array_elements(coalesce(r.measured -> 'suites', '[]')) with ordinality s(item, place))) end"""
 _DETAIL = f"""json_build_object({RUN}, 'night_id', r.night_id, 'test_case_ids', r.case_ids, 'requested_by', u.name,
     'attempt', r.attempt, 'tests', coalesce(r.tests, '[]'), 'measured', {_MEASURED}, 'judged', {_JUDGED})"""
-_ONE = f"""select {_DETAIL}::text, r.status, r.completed_at is not null from {SOURCE}
+_ONE = f"""select {_DETAIL}::text from {SOURCE}
     left join users u on u.id = r.requested_by where """
 
 _HISTORY = f"""
@@ -77,10 +78,16 @@ _OUTCOMES = f"""
         order by o.created_at desc, o.id desc limit %(most)s + 1)"""
 
 
-async def run(pool: AsyncConnectionPool, caller: Principal | None, named: str) -> tuple[str, str, bool]:
-    """(JSON, status, whether it has ended) of a run, by its id or its documented name. Raises NotFound."""
-    row = await run_row(pool, caller, named, _ONE)
-    return str(row[0]), str(row[1]), bool(row[2])
+async def run(pool: AsyncConnectionPool, caller: Principal | None, named: str) -> str:
+    """A run, by its id or its documented name. Raises NotFound."""
+    return str((await run_row(pool, caller, named, _ONE))[0])
+
+
+async def run_status(pool: AsyncConnectionPool, run_id: str) -> tuple[str, bool]:
+    """(status, whether it has ended) of a run that the caller has asked for. Cheap enough to look again and again."""
+    row = await one(pool, "select status, completed_at is not null from validation_runs where id = %s", run_id)
+    assert row is not None  # noqa: S101  (runs are never deleted)
+    return str(row[0]), bool(row[1])
 
 
 async def run_row(pool: AsyncConnectionPool, caller: Principal | None, named: str, statement: str) -> tuple[Any, ...]:
@@ -158,7 +165,7 @@ def _main_suite(runs: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _score(run: Mapping[str, Any], suite_id: str | None) -> float | None:
     """Larger is better: a mean loss counts downwards."""
-    suite = next((one for one in run["suites"] if one["suite_id"] == suite_id), None)
+    suite = next((item for item in run["suites"] if item["suite_id"] == suite_id), None)
     if suite is None or suite["score"] is None:
         return None
     return -float(suite["score"]) if suite["kind_of_score"] == "losses" else float(suite["score"])
