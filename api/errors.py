@@ -38,6 +38,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (domain.EvidenceBroken, 409, "EVIDENCE_BROKEN"),
     (domain.ApprovalInvalidated, 409, "APPROVAL_INVALIDATED"),
     (domain.ChainBroken, 409, "PROV_004"),
+    (domain.NoDriftReference, 409, "NO_DRIFT_REFERENCE"),
     (domain.BreakGlassRefused, 409, "BREAK_GLASS_REFUSED"),
     (domain.Conflict, 409, "CONFLICT"),
     (domain.RevisionMismatch, 412, "REVISION_MISMATCH"),

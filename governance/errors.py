@@ -24,6 +24,7 @@ GovernanceError
 │   ├── EvidenceBroken        what is stored is not what was decided about, or not what the audit log was signed with
 │   ├── ApprovalInvalidated   what was approved is not what is there now; carries the difference
 │   ├── HardGate              an override was asked of a gate that nobody overrides
+│   ├── NoDriftReference      nothing is pinned that live traffic could be compared with
 │   ├── BreakGlassRefused     break-glass for something else than taking a version out of production
 │   └── ChainBroken           the audit log is not the one that was signed
 ├── RevisionMismatch          If-Match named an older revision
@@ -134,6 +135,9 @@ class ApprovalInvalidated(Conflict): ...
 
 
 class ChainBroken(Conflict): ...
+
+
+class NoDriftReference(Conflict): ...
 
 
 class BreakGlassRefused(Conflict): ...

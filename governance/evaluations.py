@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from governance.canonical import digest_of
-from governance.errors import InvalidInput
-
-
-class TaskType(StrEnum):
-    BINARY = "binary_classification"
-    MULTICLASS = "multiclass_classification"
-    REGRESSION = "regression"
+from governance.suites.catalogue import SuiteKind, TaskType
 
 
 class EvaluationStatus(StrEnum):
@@ -23,24 +16,6 @@ class EvaluationStatus(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
-
-
-CLASSIFICATION_METRICS = frozenset(
-    {"accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier_score_loss"}
-)
-MULTICLASS_METRICS = frozenset(
-    {"accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "log_loss"}
-)
-REGRESSION_METRICS = frozenset({"r2", "mean_absolute_error", "root_mean_squared_error", "max_error"})
-METRICS: dict[TaskType, frozenset[str]] = {
-    TaskType.BINARY: CLASSIFICATION_METRICS,
-    TaskType.MULTICLASS: MULTICLASS_METRICS,
-    TaskType.REGRESSION: REGRESSION_METRICS,
-}
-
-LOWER_IS_BETTER = frozenset(
-    {"log_loss", "brier_score_loss", "mean_absolute_error", "root_mean_squared_error", "max_error"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +35,31 @@ class Suite:
     thresholds: {"accuracy": {"min": 0.9}, "log_loss": {"max": 0.4}}
     margin: largest drop against the incumbent that is tolerated; points of accuracy (0.02 = two points) for
             classification, a fraction of the incumbent's mean loss for regression.
+    dataset_id, dataset_sha256, dataset_format, target: None for a suite that brings its own rows or prompts.
+    definition: cases, slices, groups and the other families of metrics (`governance.suites.definition`).
     """
 
     id: str
     model_id: str
     name: str
-    dataset_id: str
-    dataset_sha256: str
-    dataset_format: str
+    dataset_id: str | None
+    dataset_sha256: str | None
+    dataset_format: str | None
     task_type: TaskType
-    target: str
+    target: str | None
     features: tuple[str, ...] | None
     metrics: tuple[str, ...]
     thresholds: Mapping[str, Mapping[str, float]]
     margin: float
     positive_label: str | None
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """Stand-in."""
-        return tuple(f"{self.name}.{metric}" for metric in sorted(self.thresholds))
+    kind: SuiteKind = SuiteKind.REGRESSION
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
+        """Over everything that it computes and judges by. A suite without a definition has the digest that it had
+        before there were definitions; what kind it is says nothing then."""
+        further = {"kind": self.kind.value, "definition": dict(self.definition)} if self.definition else {}
         return digest_of(
             {
                 "dataset": self.dataset_sha256,
@@ -93,38 +70,21 @@ class Suite:
                 "thresholds": {name: dict(limits) for name, limits in self.thresholds.items()},
                 "margin": self.margin,
                 "positiveLabel": self.positive_label,
+                **further,
             }
         )
 
-
-def checked_suite(
-    task_type: str, metrics: list[str], thresholds: Mapping[str, Mapping[str, float]], margin: float
-) -> TaskType:
-    """Raises InvalidInput for metrics or thresholds that the task type does not have."""
-    try:
-        task = TaskType(task_type)
-    except ValueError:
-        raise InvalidInput(f"taskType must be one of {', '.join(TaskType)}.", details={"field": "taskType"}) from None
-    unknown = sorted(set(metrics) - METRICS[task])
-    if unknown or not metrics:
-        raise InvalidInput(
-            f"metrics must name one or more of {', '.join(sorted(METRICS[task]))}.",
-            details={"field": "metrics", "unknown": unknown},
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Of its cases and thresholds, as they can be asked for: "<suite name>.<metric>", with "[<slice>]" behind it
+        for a slice."""
+        cases = [str(case["id"]) for case in self.definition.get("cases", ())]
+        sliced = self.definition.get("sliceThresholds", {}).items()
+        return (
+            *cases,
+            *(f"{self.name}.{metric}" for metric in sorted(self.thresholds)),
+            *(f"{self.name}.{metric}[{name}]" for metric, by_slice in sorted(sliced) for name in sorted(by_slice)),
         )
-    if not thresholds:
-        raise InvalidInput("A suite without a threshold would let anything pass.", details={"field": "thresholds"})
-    for name, limits in thresholds.items():
-        if name not in metrics:
-            raise InvalidInput(f"There is a threshold for {name!r}, which is not computed.", details={"field": name})
-        if not limits or set(limits) - {"min", "max"} or not all(math.isfinite(v) for v in limits.values()):
-            raise InvalidInput(
-                f"The threshold of {name!r} is an object with min, max or both.", details={"field": name}
-            )
-        if limits.get("min", -math.inf) > limits.get("max", math.inf):
-            raise InvalidInput(f"Nothing lies within the threshold of {name!r}.", details={"field": name})
-    if not 0 < margin <= 1:
-        raise InvalidInput("margin must be above 0 and at most 1.", details={"field": "margin"})
-    return task
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +99,4 @@ class Evaluation:
     outcomes_sha256: str | None
     results: Mapping[str, Any] | None
     passed: bool | None
+    endpoint_digest: str | None = None  # in place of weights (`governance.endpoints`)

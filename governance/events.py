@@ -19,6 +19,10 @@ FINDING_CHANGED = _FINDING + "changed"
 FINDING_CLOSED = _FINDING + "closed"
 REVIEW_OVERDUE = "io.gatehouse.review.overdue"
 REVIEW_COMPLETED = "io.gatehouse.review.completed"
+VALIDATION_SETTLED = "io.gatehouse.validation.settled"
+REGRESSION_DETECTED = "io.gatehouse.validation.regression"
+NIGHT_ENDED = "io.gatehouse.night.ended"
+NIGHT_MISSED = "io.gatehouse.night.missed"
 
 TYPES = frozenset(
     {
@@ -34,5 +38,9 @@ TYPES = frozenset(
         FINDING_CLOSED,
         REVIEW_OVERDUE,
         REVIEW_COMPLETED,
+        VALIDATION_SETTLED,
+        REGRESSION_DETECTED,
+        NIGHT_ENDED,
+        NIGHT_MISSED,
     }
 )

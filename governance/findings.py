@@ -32,17 +32,20 @@ TO_PRODUCTION = (TransitionName.APPROVE_PRODUCTION.value, TransitionName.PROMOTE
 
 MANUAL, ROLLBACK, BREAK_GLASS, REVIEW_OVERDUE = "manual", "rollback", "break_glass", "review_overdue"
 OVERRIDE = "override"
+REGRESSION, VALIDATION, DRIFT, NIGHT = "regression", "validation", "drift", "night"
 OF_SOMEBODY = frozenset({BREAK_GLASS, ROLLBACK, OVERRIDE})
 """Kinds that somebody brought about by a decision of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """request_id: the request that it came out of. opened_by: None for the platform itself."""
+    """request_id: the request that it came out of. opened_by: None for the platform itself. Without a model it is about
+    the platform, and whoever watches over that sees it.
+    """
 
     id: str
-    model_id: str
-    version_id: str
+    model_id: str | None
+    version_id: str | None
     kind: str
     severity: str
     title: str

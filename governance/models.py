@@ -13,6 +13,7 @@ from uuid import UUID
 import semver
 
 from governance.canonical import canonical_bytes
+from governance.endpoints import endpoint_of
 from governance.errors import InvalidInput
 from governance.lifecycle import VersionState
 
@@ -126,8 +127,12 @@ def checked_version(version: str) -> tuple[str, str]:
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON object of bounded size and depth without NUL. Raises InvalidInput."""
+    """A JSON object of bounded size and depth without NUL; its endpoint, if it has one, well formed.
+
+    Raises InvalidInput.
+    """
     _check_values(metadata, METADATA_DEPTH)
+    endpoint_of(metadata)
     if len(canonical_bytes(dict(metadata))) > METADATA_LIMIT:
         raise InvalidInput(f"metadata may have at most {METADATA_LIMIT} bytes.", details={"field": "metadata"})
     return dict(metadata)

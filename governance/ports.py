@@ -11,9 +11,12 @@ from governance.access.principal import Principal
 from governance.access.rules import AccessRule
 from governance.audit.event import AuditEvent
 from governance.audit.holds import Hold
+from governance.breakers import Breaker
 from governance.circumstances import Circumstances
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
+from governance.drift.observations import Tally
+from governance.drift.report import DriftReference, LiveCounts
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
 from governance.evidence import Approval, Evidence
@@ -28,6 +31,7 @@ from governance.policies import ActivePolicy
 from governance.policy_changes import PolicyChange, PolicyState, PolicyVersion
 from governance.requests import TransitionRequest
 from governance.reviews import Review
+from governance.validation.ports import Baselines, Nights, ValidationRuns
 
 
 class Models(Protocol):
@@ -226,7 +230,7 @@ class Findings(Protocol):
     def open(
         self,
         finding_id: str,
-        version: ModelVersion,
+        version: ModelVersion | None,
         severity: str,
         title: str,
         request_id: str | None,
@@ -239,7 +243,9 @@ class Findings(Protocol):
         blocks: Sequence[str] = (),
         model_wide: bool = False,
     ) -> None:
-        """Without `due_at` it is due as its severity says (`governance.findings.due`)."""
+        """Without `due_at` it is due as its severity says (`governance.findings.due`). version: None for one about the
+        platform itself.
+        """
 
     def get(self, finding_id: str) -> Finding:
         """Raises NotFound."""
@@ -311,11 +317,11 @@ class Events(Protocol):
         event_id: str,
         kind: str,
         subject: tuple[str, str],
-        model_id: str,
+        model_id: str | None,
         data: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        """kind: one of `governance.events`; subject: (what it is, its id)."""
+        """kind: one of `governance.events`; subject: (what it is, its id); model_id: None for the platform itself."""
 
 
 class People(Protocol):
@@ -412,6 +418,25 @@ class History(Protocol):
     def release(self, hold_id: str, by: str, at: datetime) -> None: ...
 
 
+class Breakers(Protocol):
+    def locked(self, endpoint: str, at: datetime) -> Breaker:
+        """The circuit breaker of an endpoint, nobody else's until the transaction ends; made where there is none."""
+
+    def store(self, breaker: Breaker, at: datetime) -> None: ...
+
+
+class Drift(Protocol):
+    def reference(self, version_id: str) -> DriftReference | None: ...
+    def pin(self, reference: DriftReference) -> bool:
+        """False when the version has one, which stays."""
+
+    def add(self, version_id: str, counted: Tally) -> None:
+        """To what is counted already, exactly, whoever else adds meanwhile."""
+
+    def between(self, version_id: str, since: datetime, until: datetime) -> LiveCounts:
+        """Of the hours that begin at `since` or later and before `until`."""
+
+
 class Idempotency(Protocol):
     def claim(self, principal_id: str, key: str, fingerprint: str) -> str | None:
         """The resource that an earlier call under this key made, None for the first call.
@@ -448,6 +473,9 @@ class UnitOfWork(Protocol):
     delegations: Delegations
     overrides: Overrides
     evaluations: Evaluations
+    runs: ValidationRuns
+    nights: Nights
+    baselines: Baselines
     policies: Policies
     deployments: Deployments
     findings: Findings
@@ -460,9 +488,10 @@ class UnitOfWork(Protocol):
     access: AccessRules
     external_identities: ExternalIdentities
     history: History
+    drift: Drift
     idempotency: Idempotency
+    breakers: Breakers
     facts: SubjectReader
-    validation: Any
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -480,6 +509,11 @@ class Launcher(Protocol):
 
     def wake(self, flow_run_id: str) -> bool:
         """Resume a suspended run. False when it is not suspended."""
+
+    def start(
+        self, deployment: str, parameters: Mapping[str, Any], *, key: str, title: str, tags: Sequence[str] = ()
+    ) -> str:
+        """The id of a run of any other flow; the same key gives the same run. Parameters are never secrets."""
 
     def state(self, flow_run_id: str) -> str | None:
         """Prefect's state type ("RUNNING", "CRASHED", ...), None when the run is unknown."""

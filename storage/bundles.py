@@ -130,7 +130,7 @@ def _facts(reading: Reading, request_id: str) -> Facts:
     evaluations = reading.evaluations(request_id, used)
     named = {item["suiteId"] for item in evidence["subject"]["evaluations"]} | {one["suiteId"] for one in evaluations}
     suites = reading.suites(sorted(named))
-    datasets, closed = reading.datasets(sorted({one["datasetId"] for one in suites}))
+    datasets, closed = reading.datasets(sorted({one["datasetId"] for one in suites} - {None}))
     return Facts(
         request=request,
         evidence=evidence,

@@ -29,3 +29,22 @@ def working_on(engine: Engine, request_id: str) -> Iterator[None]:
         finally:
             if not connection.invalidated and not connection.closed:
                 connection.execute(select(func.pg_advisory_unlock_shared(key)))
+
+
+@contextmanager
+def working_alone(engine: Engine, name: str) -> Iterator[bool]:
+    """Hold the lease for the block if nobody else does; whether that is so."""
+    key = lease_key(name)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        alone = bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one())
+        try:
+            yield alone
+        finally:
+            if alone and not connection.invalidated and not connection.closed:
+                connection.execute(select(func.pg_advisory_unlock(key)))
+
+
+def worked_on(engine: Engine, name: str) -> bool:
+    """Does a living process hold this lease?"""
+    with engine.connect() as connection:
+        return not connection.execute(select(func.pg_try_advisory_xact_lock(lease_key(name)))).scalar_one()

@@ -5,6 +5,7 @@ Resuming answers HTTP 200 with a `status` of REJECT when the run is not suspende
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,22 +31,32 @@ class PrefectLauncher:
         self._deployments: dict[str, str] = {}
 
     def launch(self, request_id: str, transition: TransitionName, attempt: int, title: str) -> str:
-        name = TRANSITIONS[transition].deployment
-        answer = self._create_run(name, request_id, attempt, title)
-        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(name, ""):
-            answer = self._create_run(name, request_id, attempt, title)  # registered anew since we looked
+        return self.start(
+            TRANSITIONS[transition].deployment,
+            {"request_id": request_id},
+            key=f"{request_id}:{attempt}",
+            title=title,
+            tags=(f"request:{request_id}",),
+        )
+
+    def start(
+        self, deployment: str, parameters: Mapping[str, Any], *, key: str, title: str, tags: Sequence[str] = ()
+    ) -> str:
+        body = {
+            "name": title,
+            "parameters": dict(parameters),
+            "idempotency_key": key,
+            "state": {"type": "SCHEDULED"},
+            "tags": list(tags),
+        }
+        answer = self._create_run(deployment, body)
+        if answer.status_code == httpx.codes.NOT_FOUND and self._deployments.pop(deployment, ""):
+            answer = self._create_run(deployment, body)  # registered anew since we looked
         _expect_success(answer)
         return str(UUID(answer.json()["id"]))
 
-    def _create_run(self, name: str, request_id: str, attempt: int, title: str) -> httpx.Response:
-        body = {
-            "name": title,
-            "parameters": {"request_id": request_id},
-            "idempotency_key": f"{request_id}:{attempt}",
-            "state": {"type": "SCHEDULED"},
-            "tags": [f"request:{request_id}"],
-        }
-        return self._call("POST", f"deployments/{self._deployment_id(name)}/create_flow_run", json=body)
+    def _create_run(self, deployment: str, body: dict[str, Any]) -> httpx.Response:
+        return self._call("POST", f"deployments/{self._deployment_id(deployment)}/create_flow_run", json=body)
 
     def _deployment_id(self, name: str) -> str:
         if name not in self._deployments:

@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from governance.endpoints import Prefix
+from governance.errors import InvalidInput
+from storage.model_endpoints import read_prefixes, read_secrets
+from storage.schedules import check_schedule
+
 GIB = 1024**3
 
 
@@ -71,14 +76,29 @@ class Settings:
     trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, e.g. "127.0.0.1/32, 10.0.0.0/8"
     evaluation_memory: int = 4 * GIB  # bytes of address space of one evaluation's process
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
+    nightly_cron: str = "0 2 * * *"  # when the nightly validation begins, on the clocks of nightly_timezone
+    nightly_timezone: str = "UTC"  # IANA name
+    nightly_batch: int = 200  # versions of one batch run
+    nightly_hours: int = 6  # after which a night ends with what it has
+    canary_hours: int = 72  # how long after its promotion a regression takes a version back by itself; 0: never
+    model_endpoints: str = ""  # addresses that models may be asked at (`storage.model_endpoints`); empty: none
+    model_endpoint_secrets: str = field(default="", repr=False)  # where the secrets are that are sent there
+    model_endpoint_authorities: str = ""  # certificate authorities of endpoints in PEM form, beside the system's
+    model_endpoint_failures: int = 5  # in a row, until an endpoint is left alone
+    model_endpoint_cooldown_seconds: int = 60  # for how long
     audit_retention_months: int = 0  # how long `gatehouse audit retain` keeps texts of entries; 0: for ever
     checkpoint_bucket: str = ""  # where checkpoints are copied to, locked; the server is that of the s3 settings
     checkpoint_retention_days: int = 3_650
-    nightly_cron: str = "0 2 * * *"
-    nightly_timezone: str = "UTC"
-    nightly_batch: int = 50
-    nightly_hours: int = 6
     orphan_seconds: int = 60  # a request whose run is this long overdue is launched again
+
+    @property
+    def allowed_endpoints(self) -> tuple[Prefix, ...]:
+        return read_prefixes(self.model_endpoints)
+
+    @property
+    def endpoint_secrets(self) -> Mapping[Prefix, str]:
+        """Where the secrets are, never the secrets."""
+        return read_secrets(self.model_endpoint_secrets, self.allowed_endpoints)
 
     @property
     def audit_directory(self) -> Path:
@@ -129,6 +149,8 @@ class Settings:
                 "GATEHOUSE_SIGNING_COMMAND needs GATEHOUSE_SIGNING_PUBLIC_KEY, and no GATEHOUSE_SIGNING_KEY_FILE."
             )
         _check_oidc(settings)
+        _check_nightly(settings)
+        _check_endpoints(settings)
         return settings
 
 
@@ -161,6 +183,28 @@ def _check_oidc(settings: Settings) -> None:
         raise SettingsError("GATEHOUSE_OIDC_ISSUER needs GATEHOUSE_OIDC_CLIENT_ID.")
     if "openid" not in settings.oidc_scopes.split():
         raise SettingsError("GATEHOUSE_OIDC_SCOPES must contain openid.")
+
+
+def _check_nightly(settings: Settings) -> None:
+    try:
+        check_schedule(settings.nightly_cron, settings.nightly_timezone)
+    except ValueError as error:
+        raise SettingsError(f"GATEHOUSE_NIGHTLY_CRON and GATEHOUSE_NIGHTLY_TIMEZONE: {error}") from None
+    if not 1 <= settings.nightly_batch <= 10_000 or not 1 <= settings.nightly_hours <= 23:
+        raise SettingsError("GATEHOUSE_NIGHTLY_BATCH is 1 to 10000, GATEHOUSE_NIGHTLY_HOURS 1 to 23.")
+
+
+def _check_endpoints(settings: Settings) -> None:
+    try:
+        _ = settings.allowed_endpoints
+    except InvalidInput as error:
+        raise SettingsError(f"GATEHOUSE_MODEL_ENDPOINTS: {error.message}") from None
+    try:
+        _ = settings.endpoint_secrets
+    except InvalidInput as error:
+        raise SettingsError(f"GATEHOUSE_MODEL_ENDPOINT_SECRETS: {error.message}") from None
+    if not settings.model_endpoint_failures:
+        raise SettingsError("GATEHOUSE_MODEL_ENDPOINT_FAILURES is at least 1.")
 
 
 def runtime_file(home: Path) -> Path:

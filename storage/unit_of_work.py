@@ -14,10 +14,14 @@ from governance import ports
 from governance.audit.event import AuditEvent
 from governance.errors import DependencyUnavailable, InvalidInput
 from governance.signed_decisions import Seals
+from governance.validation.ports import Baselines, Nights, ValidationRuns
 from storage.audit_log import append
 from storage.repositories.access import AccessRepository
+from storage.repositories.baselines import BaselineRepository
+from storage.repositories.breakers import BreakerRepository
 from storage.repositories.deadlines import FreezeRepository, NoticeRepository, ReviewRepository
 from storage.repositories.deciding import DelegationRepository, OverrideRepository
+from storage.repositories.drift import DriftRepository
 from storage.repositories.evaluations import EvaluationRepository
 from storage.repositories.events import EventRepository
 from storage.repositories.external_identities import ExternalIdentityRepository
@@ -31,7 +35,7 @@ from storage.repositories.policies import PolicyRepository
 from storage.repositories.registry import ArtifactRepository, ModelRepository, VersionRepository
 from storage.repositories.requests import ApprovalRepository, RequestRepository
 from storage.repositories.sign_in_limits import SignInLimitRepository
-from storage.repositories.validation import ValidationRepository
+from storage.repositories.validation import NightRepository, ValidationRunRepository
 
 
 class SqlUnitOfWork:
@@ -45,6 +49,9 @@ class SqlUnitOfWork:
     delegations: ports.Delegations
     overrides: ports.Overrides
     evaluations: ports.Evaluations
+    runs: ValidationRuns
+    nights: Nights
+    baselines: Baselines
     policies: ports.Policies
     deployments: ports.Deployments
     findings: ports.Findings
@@ -57,10 +64,11 @@ class SqlUnitOfWork:
     access: ports.AccessRules
     external_identities: ports.ExternalIdentities
     history: ports.History
+    drift: ports.Drift
     idempotency: ports.Idempotency
     facts: ports.SubjectReader
     sign_in_limits: SignInLimitRepository
-    validation: ValidationRepository
+    breakers: ports.Breakers
 
     def __init__(self, engine: Engine, target: ports.DeploymentTarget, audit_key: bytes, seals: Seals) -> None:
         self._engine = engine
@@ -84,6 +92,9 @@ class SqlUnitOfWork:
         self.delegations = DelegationRepository(connection)
         self.overrides = OverrideRepository(connection, self._seals)
         self.evaluations = EvaluationRepository(connection)
+        self.runs = ValidationRunRepository(connection)
+        self.nights = NightRepository(connection)
+        self.baselines = BaselineRepository(connection)
         self.policies = PolicyRepository(connection)
         self.deployments = DeploymentRepository(connection)
         self.findings = FindingRepository(connection)
@@ -96,9 +107,10 @@ class SqlUnitOfWork:
         self.access = AccessRepository(connection)
         self.external_identities = ExternalIdentityRepository(connection)
         self.history = HistoryRepository(connection)
+        self.drift = DriftRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.sign_in_limits = SignInLimitRepository(connection)
-        self.validation = ValidationRepository(connection)
+        self.breakers = BreakerRepository(connection)
         self.facts = FactReader(connection, self.policies, self._target)
         return self
 

@@ -9,6 +9,7 @@ from typing import Any
 from api.pages.charts import interval, level
 from governance.canonical import difference
 from governance.lifecycle import TRANSITIONS
+from governance.suites.results import shown_metrics
 from governance.time_zones import DEFAULT, in_words
 from storage.queries.run_page import RunPage
 
@@ -135,7 +136,7 @@ def _metrics(subject: Mapping[str, Any]) -> list[dict[str, Any]]:
     for suite in subject.get("evaluations", []):
         if suite["evaluationId"] is None:
             rows.append({"suite": suite["suiteName"], "metric": None, "value": None, "wanted": None, "chart": None})
-        for metric, value in sorted(suite["taskMetrics"].items()):
+        for metric, value in shown_metrics(suite):
             limits = suite["thresholds"].get(metric, {})
             rows.append(
                 {

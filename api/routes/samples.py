@@ -7,7 +7,10 @@ from api.deps import Caller, CallOf, PageDep, PlatformDep, PoolDep, identifier, 
 from api.envelope import listed, success
 from api.schemas.base import answers
 from api.schemas.validation import SampleCreate, SampleRead
-from governance.operations import validation_runs
+from governance.errors import NotFound
+from governance.operations import baselines
+from governance.operations.calls import Call
+from storage.composition import Platform
 from storage.queries import samples as views
 
 router = APIRouter(prefix="/api/v1/evaluation-suites", tags=["Evaluation"])
@@ -26,11 +29,18 @@ async def add_sample(
     suite = identifier("evaluation suite", suite_id)
     dataset = identifier("dataset", body.dataset_id)
     asked = call(body.model_dump())
-    number = await run_in_threadpool(
-        validation_runs.add_sample, platform.new_unit(), asked, suite_id=suite, dataset_id=dataset
-    )
+    number = await run_in_threadpool(_add, platform, asked, suite, dataset)
     location = f"/api/v1/evaluation-suites/{suite}/samples"
     return success(request, await views.sample(pool, suite, number), status=201, headers={"Location": location})
+
+
+def _add(platform: Platform, call: Call, suite_id: str, dataset_id: str) -> int:
+    try:
+        return baselines.add_sample(platform.new_unit(), call, suite_id=suite_id, dataset_id=dataset_id)
+    except NotFound as hidden:
+        if hidden.kind != "model":
+            raise
+        raise NotFound("evaluation suite", suite_id) from None  # in the caller's words, as for what is not there
 
 
 @router.get("/{suite_id}/samples", dependencies=permits("model:read"), responses=answers(list[SampleRead], 400, 404))

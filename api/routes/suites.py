@@ -25,12 +25,16 @@ router = APIRouter(prefix="/api/v1/evaluation-suites", tags=["Evaluation"])
 async def create_suite(
     body: SuiteCreate, request: Request, call: CallOf, platform: PlatformDep, pool: PoolDep
 ) -> Response:
-    """Bind a model to a dataset, metrics and thresholds. A suite never changes; make another one."""
+    """Bind a model to test cases and to a dataset with metrics and thresholds. A suite never changes; make another one.
+
+    Its kind says what it is for: `unit`, `integration`, `regression`, `performance` or `smoke`. A version passes when
+    every case and every threshold passes; a sample that cannot decide gives `insufficient_evidence`, which is no pass.
+    """
     thresholds = {name: limits.model_dump(exclude_none=True) for name, limits in body.thresholds.items()}
     new = evaluations.NewSuite(
         model_id=identifier("model", body.model_id),
         name=body.name,
-        dataset_id=identifier("dataset", body.dataset_id),
+        dataset_id=identifier("dataset", body.dataset_id) if body.dataset_id is not None else None,
         task_type=body.task_type,
         target=body.target,
         features=body.features,
@@ -38,6 +42,8 @@ async def create_suite(
         thresholds=thresholds,
         margin=body.margin,
         positive_label=body.positive_label,
+        kind=body.kind,
+        definition=body.definition.model_dump(by_alias=True, exclude_unset=True),
     )
     suite_id = await run_in_threadpool(evaluations.create_suite, platform.new_unit(), call(body.model_dump()), new)
     location = f"/api/v1/evaluation-suites/{suite_id}"

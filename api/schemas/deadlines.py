@@ -45,10 +45,10 @@ class FindingClose(Body):
 
 class FindingRead(Read):
     id: str
-    model_id: str
-    version_id: str
-    version: str
-    kind: str = Field(description="E.g. manual, rollback, break_glass, review_overdue.")
+    model_id: str | None = Field(description="None: it is about the platform itself.")
+    version_id: str | None
+    version: str | None
+    kind: str = Field(description="E.g. manual, rollback, break_glass, review_overdue, regression, drift, night.")
     severity: Severity
     title: str
     status: Literal["open", "closed"]

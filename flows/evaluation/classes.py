@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flows.evaluation.dataset import Labels
 from flows.evaluation.job import RefusedError
-from flows.evaluation.model import ClassOutput
+from flows.evaluation.runners.shapes import ClassOutput
 
 NAMED = 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from flows.evaluation.job import Limits, RefusedError, SuiteJob
 
 NAMED = 5  # how many offenders a message names
+MISSING = "(missing)"
+MOST_SLICES = 50  # different values of a column that results are computed by
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Dataset:
     possible.
 
     target: Labels for classification, finite float64 of shape (n,) for regression.
+    labelled: the columns that the job wants to look at the examples by, as text; MISSING where there is no value.
     """
 
     features: dict[str, NDArray[Any]]
     target: Labels | NDArray[np.float64]
     n: int
+    labelled: dict[str, Labels] = field(default_factory=dict)
 
 
 def load_dataset(path: Path, job: SuiteJob, limits: Limits) -> Dataset:
@@ -43,7 +47,7 @@ def load_dataset(path: Path, job: SuiteJob, limits: Limits) -> Dataset:
     read = _read_parquet if job.dataset_format == "parquet" else _read_csv
     try:
         with path.open("rb") as file:
-            table = read(file, job, limits)
+            table, wanted = read(file, job, limits)
     except pa.ArrowMemoryError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -52,25 +56,39 @@ def load_dataset(path: Path, job: SuiteJob, limits: Limits) -> Dataset:
     if table.num_rows == 0:
         raise RefusedError("dataset", "The dataset has no rows.")
     _check_rows(table.num_rows, limits)
-    features = {name: _feature(table.column(name), name) for name in table.column_names if name != job.target}
-    truth = table.column(job.target)
-    regression = job.task_type == "regression"
-    target = _numbers(truth, job.target) if regression else _labels(truth, job.target, limits)
-    return Dataset(features, target, table.num_rows)
+    features = {name: _feature(table.column(name), name) for name in wanted}
+    name = _target(job)
+    truth = table.column(name)
+    target = _numbers(truth, name) if job.task_type == "regression" else _labels(truth, name, limits)
+    labelled = {column: _texts(table.column(column), column) for column in job.labelled}
+    for column in job.sliced:
+        if (found := len(labelled[column].values)) > MOST_SLICES:
+            raise RefusedError(
+                "dataset", f"Column {column!r} has {found} different values; slices are by at most {MOST_SLICES}."
+            )
+    return Dataset(features, target, table.num_rows, labelled)
 
 
-def _read_parquet(file: BinaryIO, job: SuiteJob, limits: Limits) -> pa.Table:
-    """The target and the features, in the model's order; the other columns are not even decompressed."""
+def _target(job: SuiteJob) -> str:
+    if job.target is None:
+        raise RefusedError("dataset", "The suite names no target column.")
+    return job.target
+
+
+def _read_parquet(file: BinaryIO, job: SuiteJob, limits: Limits) -> tuple[pa.Table, list[str]]:
+    """(the columns that the job is about, the names of the features in the model's order). The other columns are not
+    even decompressed."""
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(file)
     _check_rows(parquet.metadata.num_rows, limits)
-    wanted = [job.target, *_feature_names(parquet.schema_arrow.names, job, limits)]
-    return parquet.read(columns=wanted, use_threads=False).select(wanted)
+    features = _feature_names(parquet.schema_arrow.names, job, limits)
+    wanted = _wanted(job, features)
+    return parquet.read(columns=wanted, use_threads=False).select(wanted), features
 
 
-def _read_csv(file: BinaryIO, job: SuiteJob, limits: Limits) -> pa.Table:
-    """The target and the features, in the model's order."""
+def _read_csv(file: BinaryIO, job: SuiteJob, limits: Limits) -> tuple[pa.Table, list[str]]:
+    """(the columns that the job is about, the names of the features in the model's order)."""
     from pyarrow import csv
 
     # One block as large as the file: types are inferred from all of a column, not from its first rows.
@@ -81,7 +99,12 @@ def _read_csv(file: BinaryIO, job: SuiteJob, limits: Limits) -> pa.Table:
         read_options=csv.ReadOptions(use_threads=False, block_size=size),
         convert_options=csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
     )
-    return table.select([job.target, *_feature_names(table.column_names, job, limits)])
+    features = _feature_names(table.column_names, job, limits)
+    return table.select(_wanted(job, features)), features
+
+
+def _wanted(job: SuiteJob, features: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([_target(job), *features, *job.labelled]))
 
 
 def _check_rows(rows: int, limits: Limits) -> None:
@@ -95,7 +118,7 @@ def _check_names(names: Sequence[str], job: SuiteJob, limits: Limits) -> None:
     present = Counter(names)
     if repeated := sorted(name for name, count in present.items() if count > 1):
         raise RefusedError("dataset", f"The dataset has more than one column named {_listed(repeated)}.")
-    wanted = [job.target, *job.drop, *(job.features or ())]
+    wanted = [_target(job), *job.drop, *job.labelled, *(job.features or ())]
     if missing := [name for name in dict.fromkeys(wanted) if name not in present]:
         raise RefusedError("dataset", f"The dataset has no column {_listed(missing)}; it has {_listed(names)}.")
 
@@ -163,6 +186,31 @@ def _numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         raise RefusedError("dataset", f"Target {name!r} holds infinite values.")
     return values
+
+
+def _texts(column: pa.ChunkedArray, name: str) -> Labels:
+    """Whole numbers, truth values and text, as text; a column of fractions is no way to tell examples apart."""
+    column = _decoded(column)
+    kind = column.type
+    if pa.types.is_floating(kind):
+        values = column.to_numpy()
+        known = values[~np.isnan(values)]
+        if not np.isfinite(known).all() or (known != np.round(known)).any() or (np.abs(known) > 2**53).any():
+            raise RefusedError("dataset", f"Column {name!r} holds fractions; slices are by whole numbers or text.")
+        column = pa.chunked_array([pa.array(values, from_pandas=True).cast(pa.int64())])
+    elif not (
+        pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_null(kind)
+    ):
+        raise RefusedError("dataset", f"Column {name!r} holds {kind} values; slices are by whole numbers or text.")
+    encoded = column.cast(pa.string()).fill_null(MISSING).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return Labels(tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64))
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,13 +3,14 @@ kind."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.evaluation.metrics import Estimator
+from governance.statistics import proportions
 
 Z = 1.959963984540054  # of a two-sided 95 % interval
 RESAMPLES = 200
@@ -17,14 +18,16 @@ SEED = 20_180_401  # fixed: the same outcomes give the same interval
 FEWEST, MOST = 10, 50_000  # rows between which the bootstrap is worth its name and its time
 
 
-def wilson(hits: float, trials: float) -> tuple[float, float]:
-    """Interval of a proportion (Wilson, J. Am. Stat. Assoc. 22:209, 1927); (0, 1) without trials."""
-    if trials <= 0:
-        return 0.0, 1.0
-    share, z2 = hits / trials, Z * Z
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+def simultaneous(count: int) -> float:
+    """The z by which `count` intervals hold together at 95 % (Bonferroni)."""
+    return Z if count <= 1 else NormalDist().inv_cdf(1 - 0.025 / count)
+
+
+def wilson(hits: float, trials: float, z: float = Z) -> tuple[float, float]:
+    """Interval of a proportion, at 95 % unless another z is given; (0, 1) without trials."""
+    confidence = 0.95 if z == Z else 2 * NormalDist().cdf(z) - 1
+    low, high = proportions.wilson(hits, trials, confidence)
+    return float(low), float(high)
 
 
 def bootstrap(estimators: Mapping[str, Estimator], n: int) -> dict[str, tuple[float, float]]:

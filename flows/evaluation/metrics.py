@@ -173,14 +173,14 @@ def _one_versus_rest(data: Classified) -> Estimator:
 
 def _surprise(data: Classified) -> Floats:
     """-log of the probability given to the true class, which is taken as at least 2.2e-16."""
-    chosen = _probabilities(data, "log_loss")[np.arange(len(data.target)), data.target]
+    chosen = probabilities(data, "log_loss")[np.arange(len(data.target)), data.target]
     tiny = float(np.finfo(np.float64).eps)
     return -np.log(np.clip(chosen, tiny, 1 - tiny))
 
 
 def _squared_error(data: Classified) -> Floats:
     """Sum over the classes of (probability - truth)², shape (n,)."""
-    miss = _probabilities(data, "brier_score_loss").copy()
+    miss = probabilities(data, "brier_score_loss").copy()
     miss[np.arange(len(data.target)), data.target] -= 1
     squares: Floats = np.einsum("nk,nk->n", miss, miss)
     return squares
@@ -192,10 +192,11 @@ def _scores(data: Classified, metric: str) -> Floats:
     return data.scores
 
 
-def _probabilities(data: Classified, metric: str) -> Floats:
+def probabilities(data: Classified, metric: str) -> Floats:
+    """Shape (n, K), every row with the sum one. Raises RefusedError for scores that are none; `metric` needs them."""
     scores = _scores(data, metric)
     total = scores.sum(axis=1, keepdims=True)
     if scores.min() < -1e-6 or scores.max() > 1 + 1e-6 or np.abs(total - 1).max() > 1e-3:
         raise RefusedError("model", f"The metric {metric!r} needs probabilities; the model's scores are not.")
-    probabilities: Floats = np.clip(scores, 0, 1) / np.clip(scores, 0, 1).sum(axis=1, keepdims=True)
-    return probabilities
+    scaled: Floats = np.clip(scores, 0, 1) / np.clip(scores, 0, 1).sum(axis=1, keepdims=True)
+    return scaled

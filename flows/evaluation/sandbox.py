@@ -22,7 +22,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("confined.py")
 RESULT_LIMIT = 4 * 1024**2  # bytes
 TAIL = 4096  # bytes of stderr that are kept
-KINDS = frozenset({"model", "dataset", "timeout", "memory", "crash"})
+KINDS = frozenset({"model", "dataset", "timeout", "memory", "crash", "unavailable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +52,28 @@ class Broken:
     reason: str
 
 
-def run_confined(module: str, job: Mapping[str, Any], *, limits: Limits, scratch: Path) -> Answer | Broken:
+def run_confined(
+    module: str, job: Mapping[str, Any], *, limits: Limits, scratch: Path, secret: str = ""
+) -> Answer | Broken:
     """Call `module.run(job)` in a confined process whose working directory is `scratch` (private, ours to
     fill).
 
-    `job` must be JSON; paths in it absolute. Raises OSError only when the machine cannot start a process.
+    `job` must be JSON; paths in it absolute. secret: at most 8 KiB, given to the process through a pipe as its standard
+    input, so that it stands in no file, argument or variable. Raises OSError only when the machine cannot start a
+    process.
     """
     (scratch / "job.json").write_text(json.dumps(job))
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(SCRIPT), str(ROOT), module, json.dumps(asdict(limits)), str(os.getpid())],
-        cwd=scratch,
-        env=_environment(scratch),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with _piped(secret) as standard_input:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(SCRIPT), str(ROOT), module, json.dumps(asdict(limits)), str(os.getpid())],
+            cwd=scratch,
+            env=_environment(scratch),
+            stdin=standard_input,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     try:
         tail, ended = _await(process, started + limits.wall_seconds)
     finally:
@@ -94,6 +99,20 @@ def open_foreign(path: Path, limit: int) -> int:
         os.close(descriptor)
         raise OSError(f"{path.name} is not a regular file of at most {limit} bytes")
     return descriptor
+
+
+@contextlib.contextmanager
+def _piped(secret: str) -> Iterator[int]:
+    """A file descriptor to read the secret from, which fits into the pipe, and then the end."""
+    reading, writing = os.pipe()
+    try:
+        try:
+            os.write(writing, secret.encode("ascii"))
+        finally:
+            os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def _environment(scratch: Path) -> dict[str, str]:

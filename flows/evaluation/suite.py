@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from flows.evaluation.job import FailureKind, Limits, SuiteFailure, SuiteJob, SuiteRun
-from flows.evaluation.sandbox import Answer, open_foreign, plain, run_confined
+from flows.evaluation.left_behind import checked_run
+from flows.evaluation.runners.protocol import RunnerSpec
+from flows.evaluation.sandbox import Answer, plain, run_confined
 
 OUTCOMES = "outcomes.parquet"
 DEFAULT_LIMITS = Limits()
 
 
 def run_suite(
-    model: Path, dataset: Path, job: SuiteJob, *, limits: Limits = DEFAULT_LIMITS, work_dir: Path
+    model: RunnerSpec,
+    dataset: Path | None,
+    job: SuiteJob,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    work_dir: Path,
+    secret: str = "",
 ) -> SuiteRun | SuiteFailure:
     """Predict every example, compute the metrics, keep the outcomes in a new folder of `work_dir`.
+
+    secret: of the endpoint that the model is asked through. dataset: None for a suite that brings its own rows.
 
     Blocks for as long as the evaluation takes; use a thread in asynchronous code. A model or dataset that
     cannot be used gives a SuiteFailure, whatever it holds. Raises OSError when `work_dir` cannot be written.
     """
     for kind, path, limit in (
-        ("model", model, limits.model_bytes),
+        ("model", Path(model.path) if model.path is not None else None, limits.model_bytes),
         ("dataset", dataset, limits.dataset_bytes),
     ):
-        if refused := _unusable(kind, path, limit):
+        if path is not None and (refused := _unusable(kind, path, limit)):
             return refused
+    if model.path is not None:
+        model = replace(model, path=str(Path(model.path).resolve()))
     scratch = Path(tempfile.mkdtemp(prefix="suite-", dir=work_dir))  # only its owner can enter
     run: SuiteRun | SuiteFailure = SuiteFailure("The evaluation was interrupted.", "crash")
     try:
         order = {
-            "runner": {"kind": "onnx", "path": str(model.resolve()), "options": {}},
-            "dataset": str(dataset.resolve()),
+            "runner": model.to_json(),
+            "dataset": str(dataset.resolve()) if dataset is not None else None,
             "suite": asdict(job),
             "limits": asdict(limits),
         }
-        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch)
+        answer = run_confined("flows.evaluation.child", order, limits=limits, scratch=scratch, secret=secret)
         run = (
             checked_run(answer, job, limits, scratch)
             if isinstance(answer, Answer)
@@ -63,37 +73,6 @@ def _unusable(kind: str, path: Path, limit: int) -> SuiteFailure | None:
     if size > limit:
         return SuiteFailure(f"The {kind} has {size} bytes; at most {limit} are allowed.", which)
     return None
-
-
-def checked_run(answer: Answer, job: SuiteJob, limits: Limits, scratch: Path) -> SuiteRun | SuiteFailure:
-    """What the confined process left, if it is what an honest one leaves."""
-    unusable = SuiteFailure("The evaluation left a result that cannot be used.", "crash")
-    values, pairs, n = answer.value.get("metrics"), answer.value.get("intervals"), answer.value.get("n")
-    if not isinstance(values, dict) or not isinstance(pairs, dict) or type(n) is not int:
-        return unusable
-    if set(values) != set(job.metrics) or not set(pairs) <= set(values) or not 1 <= n <= limits.rows:
-        return unusable
-    numbers = [*values.values(), *(bound for pair in pairs.values() for bound in _pair(pair))]
-    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-        return unusable
-    path = scratch / OUTCOMES
-    try:
-        with open(open_foreign(path, limits.written), "rb") as file:
-            if file.read(4) != b"PAR1":
-                return unusable
-    except OSError:
-        return unusable
-    return SuiteRun(
-        metrics={name: float(values[name]) for name in job.metrics},
-        n=n,
-        outcomes_path=path,
-        intervals={name: (float(pairs[name][0]), float(pairs[name][1])) for name in job.metrics if name in pairs},
-        seconds=answer.seconds,
-    )
-
-
-def _pair(value: Any) -> list[Any]:
-    return value if isinstance(value, list) and len(value) == 2 else [math.nan]
 
 
 def _tidy(scratch: Path, *, keep: bool) -> None:

@@ -19,6 +19,7 @@ from governance.lifecycle import TRANSITIONS
 from governance.operations import reviewing
 from governance.operations.settling import Settlement
 from governance.requests import RequestStatus, TransitionRequest
+from governance.suites.results import shown_metrics
 
 _MARKS = {"passed": "✓ passed", "failed": "✗ refused", "unknown": "… open"}
 
@@ -155,7 +156,7 @@ def _evaluations(subject: Mapping[str, Any]) -> list[str]:
     for item in subject["evaluations"]:
         if item["evaluationId"] is None:
             rows.append((item["suiteName"], "–", "–", "not evaluated"))
-        for metric, value in sorted(item["taskMetrics"].items()):
+        for metric, value in shown_metrics(item):
             limits = item["thresholds"].get(metric, {})
             wanted = ", ".join(f"{side} {limit:g}" for side, limit in sorted(limits.items())) or "–"
             rows.append((item["suiteName"], metric, f"{value:.4g}" if value is not None else "–", wanted))

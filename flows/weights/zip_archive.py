@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flows.weights.signatures import HDF5, RUNS_CODE
+from flows.weights.skops_types import foreign_types
 from flows.weights.verdict import USE_INSTEAD, UnsafeError
 
 MOST_ENTRIES = 10_000
@@ -135,10 +136,8 @@ def _check_nested(content: bytes) -> None:
 
 
 def _check_skops(path: Path) -> str:
-    import skops.io
-
     try:
-        foreign = skops.io.get_untrusted_types(file=path)
+        foreign = foreign_types(path)
     except MemoryError:
         raise
     except Exception as error:  # a schema is foreign input; skops raises whatever its lookups raise

@@ -90,6 +90,8 @@ _SENTENCES: dict[str, Callable[[Event, Names], str]] = {
     "traffic:changed": _traffic,
     "finding:opened": lambda e, n: f"opened a finding about {_asset(n)}{_because(e, 'after', 'title')}",
     "suite:created": lambda e, n: f"created the evaluation suite {_short(e['after']['name'])} for {_asset(n)}",
+    "drift_reference:pinned": lambda e, n: f"pinned what live traffic of {_asset(n)} is compared with",
+    "observations:recorded": lambda e, n: f"recorded {e['details']['observations']} observations of {_asset(n)}",
     "dataset:created": lambda e, n: f"created the dataset {_short(e['after']['name'])}",
     "policy:published": lambda e, n: (
         f"published version {e['after']['version']} of policy {_short(e['subject']['id'])}"

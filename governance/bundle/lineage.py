@@ -33,8 +33,9 @@ def lineage(facts: Facts) -> dict[str, Any]:
     names = {one["id"]: one for one in facts.datasets}
     for suite in facts.suites:
         evaluated = node(suite["id"], "evaluation-suite", suite["name"])
-        dataset = names[suite["datasetId"]]
-        edge(node(dataset["id"], "dataset", dataset["name"]), evaluated, "used-by")
+        if suite["datasetId"] is not None:
+            dataset = names[suite["datasetId"]]
+            edge(node(dataset["id"], "dataset", dataset["name"]), evaluated, "used-by")
         edge(evaluated, version, "evaluates")
     if incumbent := subject.get("incumbent"):
         replaced = node(incumbent["versionId"], "model", f"{facts.request['modelName']} {incumbent['version']}")

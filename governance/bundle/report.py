@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from governance.bundle.facts import Facts, SealedEntries
+from governance.suites.results import shown_metrics
 
 WIDTH = 260
 
@@ -48,7 +49,7 @@ def metrics(facts: Facts) -> list[dict[str, Any]]:
     rows = []
     for item in facts.subject["evaluations"]:
         results = (runs.get(item["evaluationId"]) or {}).get("results") or {}
-        for name, value in sorted(item["taskMetrics"].items()):
+        for name, value in shown_metrics(item):
             interval = (results.get("intervals") or {}).get(name) or {}
             limits = item["thresholds"].get(name, {})
             low, high = interval.get("low"), interval.get("high")

@@ -6,6 +6,7 @@ from typing import Any
 
 from governance.bundle.facts import Facts
 from governance.bundle.licences import recognised
+from governance.suites.results import shown_metrics
 
 _TYPES = {"weights": "machine-learning-model", "container": "container"}
 
@@ -96,7 +97,7 @@ def _metrics(facts: Facts, run: Any) -> list[dict[str, Any]]:
     results = run["results"] or {}
     suite = next(one["name"] for one in facts.suites if one["id"] == run["suiteId"])
     found = []
-    for name, value in sorted((results.get("taskMetrics") or {}).items()):
+    for name, value in shown_metrics(results):
         metric: dict[str, Any] = {"type": name, "value": repr(value), "slice": suite}
         interval = (results.get("intervals") or {}).get(name)
         if interval:

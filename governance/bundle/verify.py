@@ -53,6 +53,8 @@ NEEDED = (
     "report.html", "sbom.cdx.json", "statements/decision.dsse.json", "suites.json", "verdicts.json", "verify.py",
 )  # fmt: skip
 
+MEASURED = ("taskMetrics", "biasMetrics", "safetyMetrics", "robustnessMetrics", "conclusions")
+
 LARGEST = 256 * 1024 * 1024
 MOST_MEMBERS = 10_000
 DEEPEST = 200
@@ -778,10 +780,14 @@ class Verification:
             if suite["digest"] != item["suiteDigest"]:
                 raise Broken("suite %s is not the one in the evidence" % item["suiteName"])
             if item["evaluationId"] is not None:
-                if run is None or (run["results"] or {}).get("taskMetrics", {}) != item["taskMetrics"]:
+                results = (run or {}).get("results") or {}
+                told = [one for one in MEASURED if one in item]
+                if run is None or any(results.get(one, {}) != item[one] for one in told):
                     raise Broken("the results of suite %s are not those in the evidence" % item["suiteName"])
                 if (run["weightsSha256"], run["outcomesSha256"]) != (item["weightsSha256"], item["outcomesSha256"]):
                     raise Broken("suite %s was run on other weights" % item["suiteName"])
+                if run.get("endpointDigest") != item.get("endpointDigest"):
+                    raise Broken("suite %s was run through another endpoint" % item["suiteName"])
         self._yes("evaluations.json", "%d runs of %d suites, as in the evidence" % (len(runs), len(suites)))
 
     def _sbom(self) -> None:

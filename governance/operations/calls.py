@@ -105,7 +105,7 @@ class Call:
             details=_without_none(details),
         )
 
-    def tell(self, uow: UnitOfWork, kind: str, subject: tuple[str, str], model_id: str, /, **data: Any) -> None:
+    def tell(self, uow: UnitOfWork, kind: str, subject: tuple[str, str], model_id: str | None, /, **data: Any) -> None:
         """An event for whoever listens (`governance.events`), in the transaction of what it tells. No secrets."""
         uow.events.emit(self.new_id(), kind, subject, model_id, _without_none(data), self.at)
 

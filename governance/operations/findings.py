@@ -90,7 +90,7 @@ def open_finding(uow: UnitOfWork, call: Call, new: NewFinding) -> str:
 def opened(
     uow: UnitOfWork,
     call: Call,
-    version: ModelVersion,
+    version: ModelVersion | None,
     *,
     kind: str,
     severity: str,
@@ -102,7 +102,7 @@ def opened(
     blocks: Sequence[str] = (),
     model_wide: bool = False,
 ) -> str:
-    """Open a finding in the caller's transaction: recorded, audited, told."""
+    """Open a finding in the caller's transaction: recorded, audited, told. version: None for the platform itself."""
     finding_id = call.new_id()
     due_at = due_at or due(severity, call.at)
     uow.findings.open(
@@ -121,7 +121,7 @@ def opened(
     )
     after: dict[str, Any] = {
         "title": title,
-        "versionId": version.id,
+        "versionId": version.id if version else None,
         "kind": kind,
         "severity": severity,
         "ownerId": owner_id,
@@ -130,7 +130,7 @@ def opened(
         "modelWide": model_wide,
     }
     uow.audit(call.event("finding:opened", "finding", finding_id, after=after, fromRequest=request_id))
-    call.tell(uow, events.FINDING_OPENED, ("finding", finding_id), version.model_id, **after)
+    call.tell(uow, events.FINDING_OPENED, ("finding", finding_id), version.model_id if version else None, **after)
     return finding_id
 
 
@@ -193,8 +193,11 @@ def closed(uow: UnitOfWork, call: Call, finding: Finding, kind: str, resolution:
 
 def _open_one(uow: UnitOfWork, call: Call, finding_id: str, doing: str) -> Finding:
     finding = uow.findings.lock(finding_id)
-    rule = uow.access.of_model(finding.model_id)
-    call.may_with("finding", finding_id, rule, "finding:update", doing)
+    if finding.model_id is None:
+        call.may("finding:update", doing)
+    else:
+        rule = uow.access.of_model(finding.model_id)
+        call.may_with("finding", finding_id, rule, "finding:update", doing)
     if finding.status != "open":
         raise Conflict("This finding is closed already.", details={"status": finding.status})
     return finding

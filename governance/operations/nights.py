@@ -1,45 +1,327 @@
-"""Stand-in: what the routes need of opening a night, without any flow."""
+"""A night from its opening to its end. Each step is one transaction and repeatable; the flow only walks them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
 
+from governance import events
+from governance.errors import DependencyUnavailable
+from governance.findings import NIGHT
 from governance.operations.calls import Call
+from governance.operations.findings import opened
 from governance.ports import Launcher, UnitOfWork
-from governance.validation.nights import Night, NightStatus, Trigger, cut
+from governance.validation.nights import GRACE, MOST_ATTEMPTS, Batch, Night, NightStatus, Trigger, cut, summary_of
 from governance.validation.runs import RunStatus, ValidationRun, public_id
+
+NewUnit = Callable[[], UnitOfWork]
+DEPLOYMENT, BATCH_DEPLOYMENT = "nightly-validation", "validate-batch"
+_UNMEASURED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 
 
 def open_night(
     uow: UnitOfWork, call: Call, *, night: date, trigger: Trigger, batch_size: int, hours: float
 ) -> tuple[str, bool]:
-    """(the id of the night of that date, whether it is new). Raises Forbidden."""
-    person = call.may("monitoring:create", "Starting the nightly validation")
+    """(the id of the night of that date, whether it is new), with a run for every active version, cut into batches.
+
+    A caller who is a person needs `monitoring:create`. Raises Forbidden.
+    """
+    if call.principal is not None:
+        call.may("monitoring:create", "Validating all active versions")
     with uow:
-        known = uow.validation.night_of(night)
+        known = uow.nights.of(night)
         if known is not None:
             return known.id, False
-        batches = cut(uow.validation.active_versions(), batch_size)
+        night_id = call.new_id()
+        batches = cut(uow.nights.active_versions(), batch_size)
         new = Night(
-            call.new_id(), night, trigger, NightStatus.RUNNING, sum(map(len, batches)), len(batches), call.at,
-            call.at + timedelta(hours=hours),
-        )  # fmt: skip
-        uow.validation.add_night(new, person.id)
-        runs = []
-        for number, batch in enumerate(batches, 1):
-            for model_id, version_id in batch:
-                run_id = call.new_id()
-                public = public_id(run_id, version_id, call.at)
-                runs.append(
-                    ValidationRun(run_id, public, model_id, version_id, RunStatus.QUEUED, call.at, new.id, number)
-                )
-        uow.validation.add_night_runs(runs)
-        uow.audit(call.event("night:opened", "night", new.id, after={"night": night.isoformat()}))
+            id=night_id,
+            night=night,
+            trigger=trigger,
+            status=NightStatus.RUNNING,
+            models=sum(map(len, batches)),
+            batches=len(batches),
+            started_at=call.at,
+            deadline_at=call.at + timedelta(hours=hours),
+        )
+        if not uow.nights.add(new, call.principal.id if call.principal else None):
+            found = uow.nights.of(night)  # somebody was faster
+            assert found is not None  # noqa: S101
+            return found.id, False
+        for number, versions in enumerate(batches, start=1):
+            uow.runs.add([_queued(call, night_id, number, *pair) for pair in versions])
+        after = {"night": night.isoformat(), "trigger": trigger, "models": new.models, "batches": new.batches}
+        uow.audit(call.event("night:opened", "night", night_id, after=after))
         uow.commit()
-    return new.id, True
+    return night_id, True
 
 
-def launch_night(new_unit: Callable[[], UnitOfWork], launcher: Launcher, call: Call, night_id: str) -> None:
-    """Nothing carries it out here. Raises DependencyUnavailable when the orchestrator does not answer."""
-    launcher.state(night_id)
+def _queued(call: Call, night_id: str, batch: int, model_id: str, version_id: str) -> ValidationRun:
+    run_id = call.new_id()
+    return ValidationRun(
+        id=run_id,
+        run_id=public_id(run_id, version_id, call.at),
+        model_id=model_id,
+        version_id=version_id,
+        status=RunStatus.QUEUED,
+        created_at=call.at,
+        night_id=night_id,
+        batch=batch,
+    )
+
+
+def launch_night(new_unit: NewUnit, launcher: Launcher, call: Call, night_id: str) -> str:
+    """Start the flow of the night's present attempt; the id of the flow run. Safe to repeat.
+
+    Raises DependencyUnavailable; the night is kept and launched later.
+    """
+    with new_unit() as uow:
+        night = uow.nights.get(night_id)
+    if night.status is not NightStatus.RUNNING:
+        return night.flow_run_id or ""
+    flow_run_id = launcher.start(
+        DEPLOYMENT,
+        {"night_id": night.id},
+        key=f"night:{night.id}:{night.attempt}",
+        title=f"night of {night.night.isoformat()}",
+        tags=(f"night:{night.id}",),
+    )
+    with new_unit() as uow:
+        uow.nights.launched(night.id, flow_run_id, night.attempt)
+        uow.commit()
+    return flow_run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How far the batches are. lost: those that were started again because their worker was gone."""
+
+    queued: int
+    running: int
+    done: int
+    given_up: int
+    lost: int
+
+    @property
+    def over(self) -> bool:
+        return self.queued + self.running == 0
+
+
+def tend_batches(
+    new_unit: NewUnit,
+    launcher: Launcher,
+    call: Call,
+    night_id: str,
+    worked_on: Callable[[str], bool],
+    *,
+    orphan_after: timedelta,
+    taken: dict[str, datetime],
+) -> Batches:
+    """Start what is queued, and again what was lost, until MOST_ATTEMPTS. worked_on: by `batch_lease`.
+
+    taken: since when the caller has seen a flow run taken by a worker and not begun; a worker may die in between, and
+    nobody reports that. It is kept between calls. Raises DependencyUnavailable.
+    """
+    lost = 0
+    with new_unit() as uow:
+        night, batches = uow.nights.get(night_id), uow.nights.batches(night_id)
+    for batch in batches:
+        if batch.status in ("done", "given_up"):
+            continue
+        if batch.flow_run_id is None:
+            _start_batch(new_unit, launcher, call, night, batch)
+        elif not worked_on(batch_lease(batch)):
+            state = launcher.state(batch.flow_run_id)
+            if state in ("PENDING", "CANCELLING"):
+                if call.at - taken.setdefault(batch.flow_run_id, call.at) < orphan_after:
+                    continue
+            elif state == "SCHEDULED":
+                continue
+            lost += _again(new_unit, launcher, call, night, batch)
+    with new_unit() as uow:
+        statuses = [batch.status for batch in uow.nights.batches(night_id)]
+    return Batches(
+        statuses.count("queued"), statuses.count("running"), statuses.count("done"), statuses.count("given_up"), lost
+    )
+
+
+def batch_lease(batch: Batch) -> str:
+    return f"batch:{batch.night_id}:{batch.number}"
+
+
+def _start_batch(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batch: Batch) -> None:
+    flow_run_id = launcher.start(
+        BATCH_DEPLOYMENT,
+        {"night_id": batch.night_id, "number": batch.number},
+        key=f"batch:{batch.night_id}:{batch.number}:{batch.attempt}",
+        title=f"night of {night.night.isoformat()}, batch {batch.number} of {night.batches}",
+        tags=(f"night:{batch.night_id}",),
+    )
+    with new_unit() as uow:
+        current = uow.nights.lock_batch(batch.night_id, batch.number)
+        if current.attempt == batch.attempt and current.flow_run_id is None:
+            uow.nights.set_batch(replace(current, flow_run_id=flow_run_id), call.at)
+        uow.commit()
+
+
+def _again(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batch: Batch) -> int:
+    """1 when the batch was really lost. Between the look at its lease and this it may have ended as it should."""
+    with new_unit() as uow:
+        current = uow.nights.lock_batch(batch.night_id, batch.number)
+        if current != batch or current.status in ("done", "given_up"):
+            return 0
+        if current.attempt >= MOST_ATTEMPTS:
+            uow.nights.set_batch(replace(current, status="given_up"), call.at)
+            uow.commit()
+            return 1
+        again = replace(current, status="queued", attempt=current.attempt + 1, flow_run_id=None)
+        uow.nights.set_batch(again, call.at)
+        uow.commit()
+    _start_batch(new_unit, launcher, call, night, again)
+    return 1
+
+
+def begin_batch(uow: UnitOfWork, call: Call, night_id: str, number: int) -> tuple[ValidationRun, ...]:
+    """The runs of the batch that nobody has measured yet; none when the batch, or its night, is over."""
+    with uow:
+        batch = uow.nights.lock_batch(night_id, number)
+        night = uow.nights.get(night_id)
+        if batch.status in ("done", "given_up") or night.status is not NightStatus.RUNNING:
+            return ()
+        uow.nights.set_batch(replace(batch, status="running", started_at=batch.started_at or call.at), call.at)
+        runs = uow.runs.of_batch(night_id, number)
+        uow.commit()
+    return tuple(run for run in runs if run.status in _UNMEASURED)
+
+
+def finish_batch(uow: UnitOfWork, call: Call, night_id: str, number: int) -> None:
+    """Once every run of it is measured."""
+    with uow:
+        batch = uow.nights.lock_batch(night_id, number)
+        left = [
+            run for run in uow.runs.of_batch(night_id, number) if run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+        ]
+        if batch.status not in ("done", "given_up") and not left:
+            uow.nights.set_batch(replace(batch, status="done"), call.at)
+            uow.commit()
+
+
+def end_night(uow: UnitOfWork, call: Call, night_id: str, **figures: Any) -> NightStatus:
+    """Close the night once its runs are settled. What was not reached makes it partial, and that is a finding.
+
+    figures: further entries of the summary. Repeating it changes nothing.
+    """
+    with uow:
+        night = uow.nights.lock(night_id)
+        if night.status is not NightStatus.RUNNING:
+            return night.status
+        progress = uow.nights.progress(night_id)
+        settled = {name: n for name, n in progress.items() if name not in ("queued", "running", "measured")}
+        not_reached = sum(progress.values()) - sum(settled.values())
+        status = NightStatus.PARTIAL if not_reached else NightStatus.COMPLETED
+        uow.nights.abandon(night_id, "The night ended before this version was reached.", call.at)
+        summary = summary_of(settled, uow.nights.regressions(night_id), not_reached=not_reached, **figures)
+        uow.nights.end(night_id, status.value, summary, call.at)
+        after = {"night": night.night.isoformat(), "status": status.value, **summary}
+        uow.audit(call.event("night:ended", "night", night_id, after=after))
+        call.tell(uow, events.NIGHT_ENDED, ("night", night_id), None, **after)
+        if not_reached:
+            title = f"The night of {night.night} ended with {not_reached} of {night.models} versions not validated."
+            opened(uow, call, None, kind=NIGHT, severity="medium", title=title)
+        uow.commit()
+    return status
+
+
+def note_missed(uow: UnitOfWork, call: Call, night: date, due: datetime) -> bool:
+    """Record that nothing began on a date that is over, as a finding. False when the date has a night, or nothing was
+    active when it was due.
+    """
+    with uow:
+        models = len(uow.nights.active_versions(due))
+        if not models or uow.nights.of(night) is not None:
+            return False
+        missed = Night(
+            id=call.new_id(),
+            night=night,
+            trigger="watch",
+            status=NightStatus.MISSED,
+            models=models,
+            batches=0,
+            started_at=due,
+            deadline_at=due,
+            completed_at=call.at,
+            summary=summary_of({}, 0, not_reached=models),
+        )
+        if not uow.nights.add(missed, None):
+            return False
+        after = {"night": night.isoformat(), "models": models}
+        uow.audit(call.event("night:missed", "night", missed.id, after=after))
+        call.tell(uow, events.NIGHT_MISSED, ("night", missed.id), None, **after)
+        title = f"The night of {night} was missed: {models} active versions were not validated."
+        opened(uow, call, None, kind=NIGHT, severity="medium", title=title)
+        uow.commit()
+    return True
+
+
+def start_late(uow: UnitOfWork, call: Call, night: date, due: datetime, *, batch_size: int, hours: float) -> str | None:
+    """Open the night that its schedule did not, with a finding that says so; None when there is nothing to do."""
+    with uow:
+        if uow.nights.of(night) is not None or not uow.nights.active_versions(due):
+            return None
+    night_id, new = open_night(uow, call, night=night, trigger="watch", batch_size=batch_size, hours=hours)
+    if not new:
+        return None
+    with uow:
+        title = f"The night of {night} was not begun by its schedule, due at {due:%H:%M %Z}; it was begun later."
+        opened(uow, call, None, kind=NIGHT, severity="low", title=title)
+        uow.commit()
+    return night_id
+
+
+def watch_nights(
+    new_unit: NewUnit, call: Call, due: Sequence[tuple[date, datetime]], *, batch_size: int, hours: float
+) -> tuple[str, ...]:
+    """Notice what the schedule left out. due: dates and times that have passed, newest first; the newest night is begun
+    late, an older one is noted as missed. The ids of nights to launch.
+    """
+    started: list[str] = []
+    for position, (night, moment) in enumerate(due):
+        if call.at - moment < GRACE:
+            continue
+        if position:
+            note_missed(new_unit(), call, night, moment)
+        elif night_id := start_late(new_unit(), call, night, moment, batch_size=batch_size, hours=hours):
+            started.append(night_id)
+    return tuple(started)
+
+
+def reconcile_nights(
+    new_unit: NewUnit, launcher: Launcher, call: Call, worked_on: Callable[[str], bool], *, orphan_after: timedelta
+) -> tuple[str, ...]:
+    """Launch the flow of nights that run and that nobody walks; their ids."""
+    started: list[str] = []
+    with new_unit() as uow:
+        running = uow.nights.running()
+    for night in running:
+        if worked_on(night_lease(night.id)) or call.at - night.started_at < orphan_after:
+            continue
+        try:
+            if night.flow_run_id is not None:
+                if launcher.state(night.flow_run_id) == "SCHEDULED":
+                    continue
+                if call.at - night.started_at < orphan_after * 2 ** min(night.attempt, 8):
+                    continue  # it was lost before: a little longer each time
+                with new_unit() as uow:
+                    uow.nights.launched(night.id, night.flow_run_id, night.attempt + 1)
+                    uow.commit()
+            launch_night(new_unit, launcher, call, night.id)
+            started.append(night.id)
+        except DependencyUnavailable:
+            continue
+    return tuple(started)
+
+
+def night_lease(night_id: str) -> str:
+    return f"night:{night_id}"

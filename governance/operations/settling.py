@@ -15,6 +15,7 @@ from governance.findings import ROLLBACK, TO_PRODUCTION
 from governance.gates import Decision, GateResult, changes_requested, decide, evaluate_all, expired
 from governance.lifecycle import COMPANION_EDGES, TRANSITIONS, Transition, TransitionName, VersionState, plan
 from governance.models import ModelVersion
+from governance.operations.baselines import pin_promoted
 from governance.operations.calls import Call
 from governance.operations.findings import opened
 from governance.operations.periodic_reviews import plan_review
@@ -274,6 +275,10 @@ def _apply(
     for moved, state in sorted(moves, key=lambda move: move[1] is VersionState.PRODUCTION):
         _move(uow, call, moved, state, request, evidence)
     _route(uow, call, target, request, transition, version, companion, evidence)
+    if transition.name is TransitionName.PROMOTE_PRODUCTION:
+        pin_promoted(uow, call, version, request.id)
+    if transition.name is TransitionName.ROLLBACK and companion is not None:
+        pin_promoted(uow, call, companion, request.id)
     if transition.name is TransitionName.ROLLBACK:
         outcome["findingId"] = opened(
             uow,

@@ -26,12 +26,14 @@ class ArtifactIntegrity(Policy):
 
     def judge(self, case: Case) -> Verdict:
         subject = case.evidence.subject
-        registered = subject["artifacts"]
+        registered, endpoint = subject["artifacts"], subject["version"].get("endpointDigest")
         if case.transition is TransitionName.ROLLBACK:  # what returns has to be whole; what leaves may be the reason
             if subject["restores"] is None:
                 return Passed("Nothing would return, so nothing was read.")  # another policy refuses that
-            registered = subject["restores"]["artifacts"]
+            registered, endpoint = subject["restores"]["artifacts"], subject["restores"].get("endpointDigest")
         stored = {item["id"]: item["storedSha256"] for item in case.evidence.measured["artifacts"]}
+        if not registered and endpoint is not None:
+            return Passed("It is served at its endpoint, so there was nothing to read.")
         if not registered:
             return Failed(("The version has no artifact.",))
         broken: list[str] = []
@@ -53,8 +55,9 @@ class ArtifactIntegrity(Policy):
         submit = TransitionName.SUBMIT
         other = [{"id": "a1", "storedSha256": "b" * 64, "format": "onnx", "safe": True, "reason": ""}]
         gone = [{"id": "a1", "storedSha256": None, "format": "unknown", "safe": False, "reason": "missing"}]
+        served = {**sample_case(submit).evidence.subject["version"], "endpointDigest": "sha256:" + "e" * 64}
         return (
-            (sample_case(submit),),
+            (sample_case(submit), sample_case(submit, subject={"artifacts": [], "version": served})),
             (
                 sample_case(submit, measured={"artifacts": other}),
                 sample_case(submit, measured={"artifacts": gone}),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from governance.evaluations import LOWER_IS_BETTER
 from governance.evidence import Case
+from governance.suites.catalogue import LOWER_IS_BETTER
 
 Type = Literal["string", "int", "double", "list(string)", "list(map(string, dyn))", "map(string, double)",
                "map(string, dyn)"]  # fmt: skip

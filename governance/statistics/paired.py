@@ -35,7 +35,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtrc, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
+
+from governance.statistics.discordance import midp_worse, score, score_bound
+from governance.statistics.losses import t_worse
+from governance.statistics.sensitivity import minimum_detectable_effect
 
 Conclusion = Literal["not_worse", "worse", "insufficient_evidence"]
 
@@ -88,19 +92,19 @@ def compare_binary(
     if n == 0:
         return _nothing(margin)
     z = float(ndtri(1 - alpha))
-    upper = _score_bound(b, c, n, -z)
-    p_worse = _midp_worse(b, c)
+    lower, upper = score_bound(b, c, n, [z, -z]).tolist()
+    p_worse = float(midp_worse(b, c))
     churn = max(b + c, 1) / n  # no disagreement seen does not mean that none exists
     return PairedComparison(
         n=n,
         discordant=b + c,
         drop=(b - c) / n,
-        lower=_score_bound(b, c, n, z),
+        lower=lower,
         upper=upper,
         margin=margin,
         p_worse=p_worse,
-        p_beyond_margin=float(ndtr(-_score(b, c, n, margin))),
-        minimum_detectable_effect=min(1.0, (z + float(ndtri(power))) * math.sqrt(churn / n)),
+        p_beyond_margin=float(ndtr(-score(b, c, n, margin))),
+        minimum_detectable_effect=min(1.0, float(minimum_detectable_effect(math.sqrt(churn / n), alpha, power))),
         needed_n=_needed(churn, margin, alpha, power),
         conclusion=_conclude(within=upper <= margin, significant=p_worse <= alpha),
     )
@@ -142,7 +146,9 @@ def compare_continuous(
         margin=margin,
         p_worse=p_worse,
         p_beyond_margin=_t_above_zero(growth - margin * base),
-        minimum_detectable_effect=min(LARGEST_RATIO, float(ndtri(1 - alpha) + ndtri(power)) * math.sqrt(relative / n)),
+        minimum_detectable_effect=min(
+            LARGEST_RATIO, float(minimum_detectable_effect(math.sqrt(relative / n), alpha, power))
+        ),
         needed_n=_needed(relative, margin, alpha, power),
         conclusion=_conclude(within=upper <= margin, significant=p_worse <= alpha)
         if n >= FEWEST_LOSSES
@@ -186,42 +192,6 @@ def _needed(variance: float, margin: float, alpha: float, power: float) -> int |
     return max(1, math.ceil(needed)) if needed <= LARGEST_N else None
 
 
-def _midp_worse(b: int, c: int) -> float:
-    """P(X > b) + P(X = b) / 2 for X ~ Bin(b + c, 1/2); 1 when nothing differs."""
-    m = b + c
-    if m == 0:
-        return 1.0
-    at_least = 1.0 if b == 0 else float(bdtrc(b - 1, m, 0.5))
-    return (at_least + float(bdtrc(b, m, 0.5))) / 2
-
-
-def _score(b: int, c: int, n: int, drop: float) -> float:
-    """Tango's score statistic of "the drop equals `drop`"; positive when the data show a larger one."""
-    if drop < 0:
-        return -_score(c, b, n, -drop)
-    linear = (2 * n - b + c) * drop - b - c
-    constant = -c * drop * (1 - drop)
-    # the probability of "incumbent wrong, candidate right" that fits best, given the drop
-    fitted = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
-    variance = n * (2 * fitted + drop * (1 - drop))
-    distance = b - c - n * drop
-    if variance <= 0:
-        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
-    return distance / math.sqrt(variance)
-
-
-def _score_bound(b: int, c: int, n: int, z: float) -> float:
-    """The drop at which the score statistic is z. It falls as the drop grows, so bisection finds it."""
-    low, high = -1.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _score(b, c, n, middle) > z:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
 def _losses(values: ArrayLike) -> NDArray[np.float64]:
     losses = np.asarray(values, dtype=np.float64)
     if losses.ndim != 1:
@@ -232,11 +202,7 @@ def _losses(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _t_above_zero(values: NDArray[np.float64]) -> float:
-    """One-sided p of "the mean is at most zero"; with no spread at all the sign decides."""
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    if error == 0:
-        return float(mean <= 0)
-    return float(stdtr(values.size - 1, -mean / error))
+    return float(t_worse(values.size, values.mean(), values.std(ddof=1)))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

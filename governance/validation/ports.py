@@ -52,17 +52,16 @@ class ValidationRuns(Protocol):
 
 
 class Nights(Protocol):
-    def active_versions(self) -> tuple[tuple[str, str], ...]:
-        """(model id, version id) of everything that a night validates, in the order of ids."""
+    def active_versions(self, existing_at: datetime | None = None) -> tuple[tuple[str, str], ...]:
+        """(model id, version id) of everything that a night validates, in the order of ids; of those that existed at
+        a time, if one is given.
+        """
 
     def of(self, night: date) -> Night | None: ...
     def get(self, night_id: str) -> Night:
         """Raises NotFound."""
 
     def lock(self, night_id: str) -> Night: ...
-    def first(self) -> date | None:
-        """The first date that has one."""
-
     def running(self) -> tuple[Night, ...]: ...
     def add(self, night: Night, by: str | None) -> bool:
         """False when that date has one."""
@@ -76,6 +75,11 @@ class Nights(Protocol):
         """Runs of the night by status."""
 
     def regressions(self, night_id: str) -> int: ...
+    def troubled(self, night_id: str, limit: int) -> tuple[Mapping[str, Any], ...]:
+        """{"model", "version", "status", "severity", "reason"} of runs that did not pass, the worst first."""
+
+    def abandon(self, night_id: str, reason: str, at: datetime) -> int:
+        """End the runs of the night that nobody settled, as errors; how many."""
 
 
 class Baselines(Protocol):
@@ -97,6 +101,9 @@ class Baselines(Protocol):
 
     def add_sample(self, suite_id: str, dataset_id: str, by: str, at: datetime) -> int:
         """The number of the sample. Raises Duplicate when the suite has it."""
+
+    def sample_number(self, suite_id: str, dataset_id: str) -> int:
+        """Raises NotFound."""
 
     def newest_sample(self, suite_id: str) -> tuple[str, str, str] | None:
         """(dataset id, sha256, format)"""

@@ -1,51 +1,49 @@
-"""Stand-in for the drawings: the same names, bare."""
+"""Pictures of validation: plain data in, SVG or PNG out, the same bytes for the same data.
 
-from __future__ import annotations
+They stand here, below both rooms that show them, because flows put them beside their runs and the API serves them, and
+neither may import the other. Nothing in here knows a table, a model or a route; matplotlib is imported by the first
+picture that is drawn.
 
-import io
-from collections.abc import Sequence
-from typing import Any, Literal
+Every chart has a sentence that says what it shows (`..._says`), for who cannot see it: it is the title of the SVG and
+the alternative text of a page.
+"""
 
-from governance.validation.pictures import CalibrationBin, ForestRow, NightRow, SeriesPoint
+from storage.charts.canvas import Form
+from storage.charts.comparing import (
+    CalibrationBin,
+    DriftRow,
+    ForestRow,
+    drift_chart,
+    drift_says,
+    forest_says,
+    reliability_diagram,
+    reliability_says,
+    slice_forest,
+)
+from storage.charts.nights import (
+    NightRow,
+    SeriesPoint,
+    night_overview,
+    nights_say,
+    series_chart,
+    series_says,
+)
 
 __all__ = [
     "CalibrationBin",
+    "DriftRow",
     "ForestRow",
+    "Form",
     "NightRow",
     "SeriesPoint",
+    "drift_chart",
+    "drift_says",
+    "forest_says",
     "night_overview",
+    "nights_say",
     "reliability_diagram",
+    "reliability_says",
     "series_chart",
+    "series_says",
     "slice_forest",
 ]
-Form = Literal["svg", "png"]
-
-
-def series_chart(
-    points: Sequence[SeriesPoint], *, title: str, unit: str, baseline: float | None, form: Form = "svg"
-) -> bytes:
-    return _drawn([point.value for point in points], title, form)
-
-
-def slice_forest(rows: Sequence[ForestRow], *, title: str, unit: str, limit: float | None, form: Form = "svg") -> bytes:
-    return _drawn([row.estimate for row in rows], title, form)
-
-
-def reliability_diagram(bins: Sequence[CalibrationBin], *, title: str, form: Form = "svg") -> bytes:
-    return _drawn([one.share for one in bins], title, form)
-
-
-def night_overview(nights: Sequence[NightRow], *, title: str, form: Form = "svg") -> bytes:
-    return _drawn([night.failed for night in nights], title, form)
-
-
-def _drawn(values: Sequence[float], title: str, form: Form) -> bytes:
-    from matplotlib.figure import Figure
-
-    figure: Any = Figure(figsize=(4, 2))
-    axes = figure.subplots()
-    axes.plot(values, "o")
-    axes.set_title(title)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=form, metadata={"Date": None} if form == "svg" else None)
-    return drawn.getvalue()

@@ -39,6 +39,7 @@ class Registration:
     pool: str
     pool_type: str
     environment: Mapping[str, str] = field(repr=False)
+    nightly: tuple[str, str]  # cron expression and time zone of the nightly validation
     project: Path = ROOT
 
     def ensure(self, abandoned: threading.Event) -> bool:
@@ -62,7 +63,13 @@ class Registration:
         """Of all that the server keeps about deployments: their declaration, the pool, the code and its
         place.
         """
-        content = [self._yaml().decode(errors="replace"), self.pool, _package_version(), str(self.project)]
+        content = [
+            self._yaml().decode(errors="replace"),
+            self.pool,
+            *self.nightly,
+            _package_version(),
+            str(self.project),
+        ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _yaml(self) -> bytes:
@@ -112,7 +119,12 @@ class Registration:
             process = subprocess.Popen(
                 commands.deploy(),
                 cwd=self.project,
-                env={**self.environment, "GATEHOUSE_WORK_POOL": self.pool},
+                env={
+                    **self.environment,
+                    "GATEHOUSE_WORK_POOL": self.pool,
+                    "GATEHOUSE_NIGHTLY_CRON": self.nightly[0],
+                    "GATEHOUSE_NIGHTLY_TIMEZONE": self.nightly[1],
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

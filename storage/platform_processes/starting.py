@@ -152,6 +152,7 @@ class _Start:
                 pool=runtime.work_pool,
                 pool_type=commands.WARM_POOL_TYPE if runtime.worker == "warm" else commands.STOCK_POOL_TYPE,
                 environment={**self._environment, **self._prefect_client(runtime)},
+                nightly=(self._settings.nightly_cron, self._settings.nightly_timezone),
             )
             outcome.words = "registered" if registration.ensure(self._abandoned) else "registered already"
 

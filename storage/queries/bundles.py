@@ -37,6 +37,7 @@ _APPROVALS = f"""select coalesce(json_agg(json_build_object('id', a.id, 'request
 _EVALUATIONS = f"""select coalesce(json_agg(json_build_object('id', e.id, 'versionId', e.version_id,
     'suiteId', e.suite_id, 'requestId', e.request_id, 'status', e.status, 'reason', e.reason, 'passed', e.passed,
     'results', e.results, 'thresholds', e.thresholds, 'weightsSha256', e.weights_sha256,
+    'endpointDigest', e.endpoint_digest,
     'outcomesSha256', e.outcomes_sha256, 'executedAt', {iso("e.executed_at")}, 'createdAt', {iso("e.created_at")})
     order by e.id), '[]')
     from evaluations e where e.request_id = %(id)s or e.id = any(%(ids)s::uuid[])"""
@@ -44,7 +45,8 @@ _EVALUATIONS = f"""select coalesce(json_agg(json_build_object('id', e.id, 'versi
 _SUITES = f"""select coalesce(json_agg(json_build_object('id', s.id, 'modelId', s.model_id, 'name', s.name,
     'datasetId', s.dataset_id, 'taskType', s.task_type, 'target', s.target, 'features', s.features,
     'metrics', s.metrics, 'thresholds', s.thresholds, 'margin', s.margin, 'positiveLabel', s.positive_label,
-    'digest', s.digest, 'createdAt', {iso("s.created_at")}) order by s.id), '[]')
+    'digest', s.digest, 'kind', s.kind, 'definition', s.definition,
+    'createdAt', {iso("s.created_at")}) order by s.id), '[]')
     from evaluation_suites s where s.id = any(%(ids)s::uuid[])"""
 
 _DATASETS = """select coalesce(json_agg(json_build_object('id', d.id, 'name', d.name, 'group', d."group",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from psycopg_pool import AsyncConnectionPool
 
+from governance.access.decisions import decide
 from governance.access.principal import Principal
 from governance.canonical import rendered
 from governance.errors import InvalidInput
@@ -15,7 +17,7 @@ from governance.time_zones import local
 from storage.queries.pages import COUNT_LIMIT, Conditions, Listing, Page, PageRequest, read_page
 from storage.queries.registry import one, seen
 from storage.queries.times import iso
-from storage.queries.visibility import HISTORY, visible
+from storage.queries.visibility import HISTORY, PLATFORM, Visible, visible
 from storage.repositories.deadlines import window_of
 
 _FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId', f.version_id, 'version', v.version,
@@ -24,7 +26,8 @@ _FINDING = f"""json_build_object('id', f.id, 'modelId', f.model_id, 'versionId',
     'overdue', coalesce(f.status = 'open' and f.due_at <= %(at)s, false), 'blocks', f.blocks,
     'modelWide', f.model_wide, 'createdAt', {iso("f.created_at")}, 'closedBy', c.name,
     'closedAt', {iso("f.closed_at")}, 'resolutionKind', f.resolution_kind, 'resolution', f.resolution)"""
-_FINDING_SOURCE = """findings f join models m on m.id = f.model_id join model_versions v on v.id = f.version_id
+_FINDING_SOURCE = """findings f left join models m on m.id = f.model_id
+    left join model_versions v on v.id = f.version_id
     left join users o on o.id = f.owner_id left join users b on b.id = f.opened_by
     left join users c on c.id = f.closed_by"""
 _FINDINGS = Listing(_FINDING, _FINDING_SOURCE, "f.id")
@@ -50,6 +53,14 @@ _EVENT = f"""json_build_object('id', e.id, 'type', e.type, 'time', {iso("e.at")}
 _CURSOR = re.compile(r"(\d{1,18})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
+def _of_models_or_platform(caller: Principal | None, model: str) -> Visible:
+    """What is about no model is about the platform: for whoever watches over that."""
+    may = visible(caller, HISTORY, "m.access_id")
+    if caller is None or decide(caller, PLATFORM).allowed:
+        return replace(may, besides=f"{model} is null")
+    return may
+
+
 async def findings(
     pool: AsyncConnectionPool,
     caller: Principal,
@@ -62,7 +73,7 @@ async def findings(
     owner_id: str | None = None,
 ) -> Page:
     where = Conditions(values={"at": at})
-    where.only(visible(caller, HISTORY, "m.access_id"))
+    where.only(_of_models_or_platform(caller, "f.model_id"))
     where.add("f.model_id = %(model_id)s", model_id=model_id)
     where.add("f.status = %(status)s", status=status)
     where.add("coalesce(f.status = 'open' and f.due_at <= %(at)s, false) = %(overdue)s", overdue=overdue)
@@ -71,7 +82,7 @@ async def findings(
 
 
 async def finding(pool: AsyncConnectionPool, caller: Principal | None, finding_id: str, at: datetime) -> str:
-    may = visible(caller, HISTORY, "m.access_id")
+    may = _of_models_or_platform(caller, "f.model_id")
     return str((await seen(pool, _ONE_FINDING, may, "finding", finding_id, id=finding_id, at=at))[0])
 
 
@@ -147,7 +158,7 @@ async def events(
     moved to another server, transactions count anew, and readers begin again without a cursor.
     """
     where = Conditions()
-    where.only(visible(caller, HISTORY, "m.access_id"))
+    where.only(_of_models_or_platform(caller, "e.model_id"))
     where.add("e.model_id = %(model_id)s", model_id=model_id)
     where.add("e.type = %(kind)s", kind=kind)
     where.add("(e.xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint or e.at < now() - interval '1 hour')")
@@ -156,13 +167,13 @@ async def events(
         where.add("(e.xact, e.id) > (%(xact)s, %(event)s::uuid)", xact=xact, event=identifier)
     statement = f"""
         with found as materialized (
-            select e.xact, e.id, {_EVENT} as item from events e join models m on m.id = e.model_id
+            select e.xact, e.id, {_EVENT} as item from events e left join models m on m.id = e.model_id
             where {where.sql} order by e.xact, e.id limit %(size)s + 1),
         shown as (select * from found order by xact, id limit %(size)s)
         select (select coalesce(json_agg(item order by xact, id), '[]')::text from shown),
             (select xact || '-' || id from shown order by xact desc, id desc limit 1),
             (select count(*) from found),
-            (select count(*) from (select 1 from events e join models m on m.id = e.model_id
+            (select count(*) from (select 1 from events e left join models m on m.id = e.model_id
                 where {where.sql} limit %(count_limit)s) counted)
     """
     values = {**where.values, "size": request.size, "count_limit": COUNT_LIMIT + 1}

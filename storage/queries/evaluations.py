@@ -15,11 +15,12 @@ _DATASET = f"""json_build_object('id', d.id, 'name', d.name, 'group', d."group",
 _SUITE = f"""json_build_object('id', s.id, 'modelId', s.model_id, 'name', s.name, 'datasetId', s.dataset_id,
     'taskType', s.task_type, 'target', s.target, 'features', s.features, 'metrics', s.metrics,
     'thresholds', s.thresholds, 'margin', s.margin, 'positiveLabel', s.positive_label, 'digest', s.digest,
+    'kind', s.kind, 'definition', s.definition,
     'createdAt', {iso("s.created_at")})"""
 _STATUS = """'id', e.id, 'versionId', e.version_id, 'suiteId', e.suite_id, 'requestId', e.request_id,
     'status', e.status, 'reason', e.reason, 'passed', e.passed"""
 _RESULTS = f"""json_build_object({_STATUS}, 'results', e.results, 'thresholds', e.thresholds,
-    'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
+    'weightsSha256', e.weights_sha256, 'endpointDigest', e.endpoint_digest, 'outcomesSha256', e.outcomes_sha256,
     'executedAt', {iso("e.executed_at")}, 'createdAt', {iso("e.created_at")})"""
 
 _OF_MODEL = "join models m on m.id = s.model_id"

@@ -16,21 +16,27 @@ from governance.errors import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """A condition on `column`, the access rule of an asset, and the values of its parameters."""
+    """A condition on `column`, the access rule of an asset, and the values of its parameters. besides: a condition of
+    the statement under which a row is shown without an asset.
+    """
 
     column: str
     condition: str
     values: dict[str, Any] = field(default_factory=dict)
+    besides: str | None = None
 
     @property
     def listed(self) -> str:
         """For many assets: the rules are looked through first, and counting needs an index alone."""
-        return f"{self.column} = any(array(select r.id from access_rules r where {self.condition}))"
+        return self._or(f"{self.column} = any(array(select r.id from access_rules r where {self.condition}))")
 
     @property
     def sql(self) -> str:
         """For one asset: only its own rule is looked at."""
-        return f"{self.column} in (select r.id from access_rules r where {self.condition})"
+        return self._or(f"{self.column} in (select r.id from access_rules r where {self.condition})")
+
+    def _or(self, condition: str) -> str:
+        return condition if self.besides is None else f"({condition} or {self.besides})"
 
 
 # By which permissions each kind of asset may be read; any of them will do.
@@ -39,6 +45,7 @@ HISTORY = ("model:read", "provenance:read")
 DATASET = ("dataset:read",)
 TRAFFIC = ("model:read", "deployment:read")
 VALIDATION = ("model:read", "provenance:read", "monitoring:read")
+PLATFORM = "monitoring:read"  # what is about no asset, such as a night that was missed
 
 
 def visible(principal: Principal | None, permissions: tuple[str, ...], column: str) -> Visible:

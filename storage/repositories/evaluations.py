@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from governance.errors import Duplicate, NotFound
-from governance.evaluations import Dataset, Evaluation, EvaluationStatus, Suite, TaskType
+from governance.evaluations import Dataset, Evaluation, EvaluationStatus, Suite
+from governance.suites.catalogue import SuiteKind, TaskType
 from storage.repositories.conflicts import refusing_duplicates
 from storage.tables import datasets, evaluations, suites
 
@@ -63,6 +64,8 @@ class EvaluationRepository:
                     margin=suite.margin,
                     positive_label=suite.positive_label,
                     digest=suite.digest,
+                    kind=suite.kind.value,
+                    definition=dict(suite.definition),
                     created_by=created_by,
                     created_at=at,
                 )
@@ -80,7 +83,7 @@ class EvaluationRepository:
     def _suites(self, condition: Any) -> tuple[Suite, ...]:
         query = (
             select(suites, datasets.c.sha256, datasets.c.format)
-            .join(datasets, datasets.c.id == suites.c.dataset_id)
+            .outerjoin(datasets, datasets.c.id == suites.c.dataset_id)
             .where(condition)
             .order_by(suites.c.id)
         )
@@ -132,6 +135,7 @@ class EvaluationRepository:
                 status=evaluation.status.value,
                 reason=evaluation.reason,
                 weights_sha256=evaluation.weights_sha256,
+                endpoint_digest=evaluation.endpoint_digest,
                 outcomes_sha256=evaluation.outcomes_sha256,
                 results=dict(evaluation.results) if evaluation.results is not None else None,
                 passed=evaluation.passed,
@@ -162,6 +166,8 @@ def _suite(row: Row[Any]) -> Suite:
         thresholds=row.thresholds,
         margin=row.margin,
         positive_label=row.positive_label,
+        kind=SuiteKind(row.kind),
+        definition=row.definition,
     )
 
 
@@ -177,4 +183,5 @@ def _evaluation(row: Row[Any]) -> Evaluation:
         outcomes_sha256=row.outcomes_sha256,
         results=row.results,
         passed=row.passed,
+        endpoint_digest=row.endpoint_digest,
     )

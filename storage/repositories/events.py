@@ -23,7 +23,7 @@ class EventRepository:
         event_id: str,
         kind: str,
         subject: tuple[str, str],
-        model_id: str,
+        model_id: str | None,
         data: Mapping[str, Any],
         at: datetime,
     ) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import text as sql
 
 from governance.circumstances import BlockingFinding, Circumstances
 from governance.duties import Involvement
+from governance.endpoints import endpoint_digest
 from governance.errors import NotFound
 from governance.freezes import in_force
 from governance.gates import applicable
@@ -32,18 +33,29 @@ _ARTIFACTS = """
      from artifacts a where a.version_id = {version})
 """
 
-_EVALUATIONS = """
+# What evaluations say since they judge more than thresholds of task metrics. The evidence of older ones stays as it
+# was, or approvals that were given on it would be void.
+_JUDGED = """
+    case when e.results ? 'conclusions' then jsonb_build_object(
+        'biasMetrics', e.results -> 'biasMetrics', 'safetyMetrics', e.results -> 'safetyMetrics',
+        'robustnessMetrics', e.results -> 'robustnessMetrics', 'conclusions', e.results -> 'conclusions',
+        'cases', jsonb_path_query_array(e.results -> 'cases', '$[*] ? (@.outcome <> "passed")'),
+        'tests', e.results -> 'tests') else '{}' end
+"""
+
+_EVALUATIONS = f"""
     (select coalesce(jsonb_agg(jsonb_build_object('suiteId', s.id, 'suiteName', s.name, 'suiteDigest', s.digest,
             'taskType', s.task_type, 'margin', s.margin, 'thresholds', s.thresholds, 'evaluationId', e.id,
             'weightsSha256', e.weights_sha256, 'outcomesSha256', e.outcomes_sha256,
-            'taskMetrics', coalesce(e.results -> 'taskMetrics', '{}'),
+            'taskMetrics', coalesce(e.results -> 'taskMetrics', '{{}}'),
             'executedAt', to_char(e.executed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        ) order by s.id), '[]')
+        ) || {_JUDGED} || case when e.endpoint_digest is null then '{{}}'
+         else jsonb_build_object('endpointDigest', e.endpoint_digest) end order by s.id), '[]')
      from evaluation_suites s
      left join lateral (select * from evaluations where version_id = v.id and suite_id = s.id
             and status = 'completed' order by executed_at desc, id desc limit 1) e on true
      where s.model_id = v.model_id)
-"""
+"""  # noqa: S608
 
 _INCUMBENT = """
     (select jsonb_build_object('versionId', p.id, 'version', p.version) from model_versions p
@@ -91,6 +103,8 @@ def _statement(transition: TransitionName, needs: frozenset[Need]) -> Any:
     return sql(body)
 
 
+_METADATA = sql("select metadata from model_versions where id = :version_id")
+
 _INVOLVED = sql("select person_id, relation, what from involved_people(:about) order by relation, what")
 
 # One round trip: every judgement needs it.
@@ -122,6 +136,12 @@ class FactReader:
         if row is None:
             raise NotFound("version", request.version_id)
         facts: dict[str, Any] = row[0]
+        if digest := endpoint_digest(facts["version"]["metadata"]):  # absent elsewhere, as in what was decided before
+            facts["version"]["endpointDigest"] = digest
+        if facts["restores"] and not facts["restores"]["artifacts"]:
+            metadata = self._connection.execute(_METADATA, {"version_id": facts["restores"]["versionId"]}).scalar_one()
+            if digest := endpoint_digest(metadata):
+                facts["restores"]["endpointDigest"] = digest
         facts["transition"] = transition.value
         facts["policies"] = [one.to_json() for one in applicable(active, facts)]
         facts["target"] = self._target_of(facts, transition)

@@ -33,7 +33,7 @@ class FindingRepository:
     def open(
         self,
         finding_id: str,
-        version: ModelVersion,
+        version: ModelVersion | None,
         severity: str,
         title: str,
         request_id: str | None,
@@ -49,8 +49,8 @@ class FindingRepository:
         self._connection.execute(
             insert(findings).values(
                 id=finding_id,
-                model_id=version.model_id,
-                version_id=version.id,
+                model_id=version.model_id if version else None,
+                version_id=version.id if version else None,
                 kind=kind,
                 severity=severity,
                 title=title,

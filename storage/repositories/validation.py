@@ -1,77 +1,311 @@
-"""Stand-in: the few writes that the stand-ins of the operations need."""
+"""Validation runs and their nights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from governance.errors import Duplicate
-from governance.validation.nights import ACTIVE, Night, NightStatus
-from governance.validation.runs import ValidationRun
-from storage.repositories.conflicts import refusing_duplicates
-from storage.tables import suite_samples, validation_batches, validation_nights, validation_runs, versions
+from governance.errors import NotFound
+from governance.models import is_id
+from governance.validation.nights import ACTIVE, Batch, Night, NightStatus
+from governance.validation.runs import Ending, Measured, RunStatus, ValidationRun
+from storage.tables import findings, models, validation_batches, validation_nights, validation_runs, versions
+
+_RUNS, _NIGHTS, _BATCHES = validation_runs.c, validation_nights.c, validation_batches.c
+_UNDONE = _RUNS.completed_at.is_(None)
 
 
-class ValidationRepository:
+class ValidationRunRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def active_versions(self) -> tuple[tuple[str, str], ...]:
-        c = versions.c
-        found = select(c.model_id, c.id).where(c.state.in_([state.value for state in ACTIVE])).order_by(c.id)
-        return tuple((row.model_id, row.id) for row in self._connection.execute(found))
-
-    def add_run(self, run: ValidationRun) -> None:
-        self.add_night_runs([run])
-
-    def add_night_runs(self, runs: Sequence[ValidationRun]) -> None:
-        values = [
+    def add(self, runs: Sequence[ValidationRun]) -> None:
+        rows = [
             {
-                "id": run.id, "run_id": run.run_id, "night_id": run.night_id, "batch": run.batch,
-                "model_id": run.model_id, "version_id": run.version_id, "requested_by": run.requested_by,
-                "case_ids": list(run.case_ids) if run.case_ids is not None else None, "status": run.status.value,
+                "id": run.id,
+                "run_id": run.run_id,
+                "night_id": run.night_id,
+                "batch": run.batch,
+                "model_id": run.model_id,
+                "version_id": run.version_id,
+                "requested_by": run.requested_by,
+                "case_ids": list(run.case_ids) if run.case_ids is not None else None,
+                "status": run.status.value,
                 "created_at": run.created_at,
             }
             for run in runs
-        ]  # fmt: skip
-        if values:
-            self._connection.execute(insert(validation_runs), values)
+        ]
+        if rows:
+            self._connection.execute(insert(validation_runs), rows)
 
-    def night_of(self, night: date) -> Night | None:
-        row = self._connection.execute(
-            select(validation_nights).where(validation_nights.c.night == night)
-        ).one_or_none()
+    def get(self, run_id: str) -> ValidationRun:
+        return self._one(run_id, lock=False)
+
+    def lock(self, run_id: str) -> ValidationRun:
+        return self._one(run_id, lock=True)
+
+    def _one(self, run_id: str, *, lock: bool) -> ValidationRun:
+        named: ColumnElement[bool] = _RUNS.id == run_id if is_id(run_id) else _RUNS.run_id == run_id
+        query = select(validation_runs).where(named)
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
         if row is None:
-            return None
-        return Night(
-            row.id, row.night, row.trigger, NightStatus(row.status), row.models, row.batches, row.started_at,
-            row.deadline_at,
-        )  # fmt: skip
+            raise NotFound("validation run", run_id[:200])
+        return _run(row)
 
-    def add_night(self, night: Night, by: str | None) -> None:
-        duplicate = Duplicate("That date has its night already.", details={"night": night.night.isoformat()})
-        with refusing_duplicates(duplicate):
-            self._connection.execute(
-                insert(validation_nights).values(
-                    id=night.id, night=night.night, trigger=night.trigger, status=night.status.value, requested_by=by,
-                    models=night.models, batches=night.batches, started_at=night.started_at,
-                    deadline_at=night.deadline_at,
-                )
-            )  # fmt: skip
-        if night.batches:
-            batches = [{"night_id": night.id, "number": n + 1, "status": "queued"} for n in range(night.batches)]
-            self._connection.execute(insert(validation_batches), batches)
+    def launched(self, run_id: str, flow_run_id: str, attempt: int) -> None:
+        self._change(run_id, flow_run_id=flow_run_id, attempt=attempt)
 
-    def add_sample(self, suite_id: str, dataset_id: str, by: str, at: datetime) -> int:
-        c = suite_samples.c
-        last = self._connection.scalar(select(func.max(c.number)).where(c.suite_id == suite_id)) or 0
-        duplicate = Duplicate("The suite has this sample already.", details={"datasetId": dataset_id})
-        with refusing_duplicates(duplicate):
-            self._connection.execute(
-                insert(suite_samples).values(
-                    suite_id=suite_id, number=last + 1, dataset_id=dataset_id, created_by=by, created_at=at
-                )
+    def running(self, run_id: str, at: datetime) -> None:
+        self._change(run_id, status=RunStatus.RUNNING.value, started_at=at)
+
+    def measured(self, run_id: str, found: Measured) -> bool:
+        statement = (
+            update(validation_runs)
+            .where(_RUNS.id == run_id, _RUNS.status.in_([RunStatus.QUEUED.value, RunStatus.RUNNING.value]))
+            .values(
+                status=RunStatus.MEASURED.value, tests=[dict(test) for test in found.tests], measured=found.to_json()
             )
-        return last + 1
+        )
+        return self._connection.execute(statement).rowcount == 1
+
+    def settle(self, run_id: str, ending: Ending, at: datetime) -> None:
+        counts = ending.counts
+        self._change(
+            run_id,
+            status=ending.status.value,
+            reason=ending.reason,
+            total_tests=counts.get("total", 0),
+            passed_tests=counts.get("passed", 0),
+            failed_tests=counts.get("failed", 0),
+            error_tests=counts.get("error", 0),
+            undecided_tests=counts.get("undecided", 0),
+            regression_detected=ending.regression_detected,
+            regression_severity=ending.regression_severity,
+            judged=dict(ending.judged),
+            completed_at=at,
+        )
+
+    def _change(self, run_id: str, **values: Any) -> None:
+        self._connection.execute(update(validation_runs).where(_RUNS.id == run_id, _UNDONE).values(**values))
+
+    def unsettled_alone(self, before: datetime, limit: int) -> tuple[ValidationRun, ...]:
+        query = (
+            select(validation_runs)
+            .where(_UNDONE, _RUNS.night_id.is_(None), _RUNS.created_at <= before)
+            .order_by(_RUNS.created_at)
+            .limit(limit)
+        )
+        return tuple(_run(row) for row in self._connection.execute(query))
+
+    def last_of_night(self, version_id: str, before: datetime) -> ValidationRun | None:
+        query = (
+            select(validation_runs)
+            .where(
+                _RUNS.version_id == version_id,
+                _RUNS.night_id.is_not(None),
+                _RUNS.completed_at.is_not(None),
+                _RUNS.created_at < before,
+            )
+            .order_by(_RUNS.created_at.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return _run(row) if row else None
+
+    def of_batch(self, night_id: str, number: int) -> tuple[ValidationRun, ...]:
+        return self._of(_RUNS.night_id == night_id, _RUNS.batch == number)
+
+    def of_night(self, night_id: str, status: str) -> tuple[ValidationRun, ...]:
+        return self._of(_RUNS.night_id == night_id, _RUNS.status == status)
+
+    def _of(self, *conditions: ColumnElement[bool]) -> tuple[ValidationRun, ...]:
+        query = select(validation_runs).where(*conditions).order_by(_RUNS.id)
+        return tuple(_run(row) for row in self._connection.execute(query))
+
+    def open_finding(self, version_id: str, kind: str) -> str | None:
+        query = select(findings.c.id).where(
+            findings.c.version_id == version_id, findings.c.kind == kind, findings.c.status == "open"
+        )
+        return self._connection.execute(query.order_by(findings.c.id).limit(1)).scalar_one_or_none()
+
+
+class NightRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def active_versions(self, existing_at: datetime | None = None) -> tuple[tuple[str, str], ...]:
+        query = (
+            select(versions.c.model_id, versions.c.id)
+            .where(versions.c.state.in_([state.value for state in ACTIVE]))
+            .order_by(versions.c.model_id, versions.c.id)
+        )
+        if existing_at is not None:
+            query = query.where(versions.c.created_at <= existing_at)
+        return tuple((row.model_id, row.id) for row in self._connection.execute(query))
+
+    def of(self, night: date) -> Night | None:
+        row = self._connection.execute(select(validation_nights).where(_NIGHTS.night == night)).one_or_none()
+        return _night(row) if row else None
+
+    def get(self, night_id: str) -> Night:
+        return self._one(night_id, lock=False)
+
+    def lock(self, night_id: str) -> Night:
+        return self._one(night_id, lock=True)
+
+    def _one(self, night_id: str, *, lock: bool) -> Night:
+        query = select(validation_nights).where(_NIGHTS.id == night_id)
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise NotFound("night", night_id)
+        return _night(row)
+
+    def running(self) -> tuple[Night, ...]:
+        query = select(validation_nights).where(_NIGHTS.completed_at.is_(None)).order_by(_NIGHTS.night)
+        return tuple(_night(row) for row in self._connection.execute(query))
+
+    def add(self, night: Night, by: str | None) -> bool:
+        statement = (
+            upsert(validation_nights)
+            .values(
+                id=night.id,
+                night=night.night,
+                trigger=night.trigger,
+                status=night.status.value,
+                requested_by=by,
+                models=night.models,
+                batches=night.batches,
+                started_at=night.started_at,
+                deadline_at=night.deadline_at,
+                completed_at=night.completed_at,
+                summary=dict(night.summary),
+            )
+            .on_conflict_do_nothing(index_elements=["night"])
+            .returning(_NIGHTS.id)
+        )
+        if self._connection.execute(statement).one_or_none() is None:
+            return False
+        if night.batches:
+            rows = [{"night_id": night.id, "number": n, "status": "queued"} for n in range(1, night.batches + 1)]
+            self._connection.execute(insert(validation_batches), rows)
+        return True
+
+    def launched(self, night_id: str, flow_run_id: str, attempt: int) -> None:
+        self._connection.execute(
+            update(validation_nights)
+            .where(_NIGHTS.id == night_id, _NIGHTS.completed_at.is_(None))
+            .values(flow_run_id=flow_run_id, attempt=attempt)
+        )
+
+    def end(self, night_id: str, status: str, summary: Mapping[str, Any], at: datetime) -> None:
+        self._connection.execute(
+            update(validation_nights)
+            .where(_NIGHTS.id == night_id, _NIGHTS.completed_at.is_(None))
+            .values(status=status, summary=dict(summary), completed_at=at)
+        )
+
+    def batches(self, night_id: str) -> tuple[Batch, ...]:
+        query = select(validation_batches).where(_BATCHES.night_id == night_id).order_by(_BATCHES.number)
+        return tuple(_batch(row) for row in self._connection.execute(query))
+
+    def lock_batch(self, night_id: str, number: int) -> Batch:
+        query = select(validation_batches).where(_BATCHES.night_id == night_id, _BATCHES.number == number)
+        row = self._connection.execute(query.with_for_update()).one_or_none()
+        if row is None:
+            raise NotFound("batch", f"{night_id}:{number}")
+        return _batch(row)
+
+    def set_batch(self, batch: Batch, at: datetime) -> None:
+        self._connection.execute(
+            update(validation_batches)
+            .where(_BATCHES.night_id == batch.night_id, _BATCHES.number == batch.number)
+            .values(
+                status=batch.status,
+                attempt=batch.attempt,
+                flow_run_id=batch.flow_run_id,
+                started_at=batch.started_at,
+                finished_at=at if batch.status in ("done", "given_up") else None,
+            )
+        )
+
+    def progress(self, night_id: str) -> dict[str, int]:
+        query = select(_RUNS.status, func.count().label("n")).where(_RUNS.night_id == night_id).group_by(_RUNS.status)
+        return {row.status: row.n for row in self._connection.execute(query)}
+
+    def regressions(self, night_id: str) -> int:
+        query = select(func.count()).where(_RUNS.night_id == night_id, _RUNS.regression_detected)
+        return int(self._connection.execute(query).scalar_one())
+
+    def troubled(self, night_id: str, limit: int) -> tuple[Mapping[str, Any], ...]:
+        worst = func.array_position(
+            sql("array['high', 'medium', 'low', 'none']"), validation_runs.c.regression_severity
+        )
+        query = (
+            select(
+                models.c.name.label("model"),
+                versions.c.version,
+                _RUNS.status,
+                _RUNS.regression_severity.label("severity"),
+                _RUNS.reason,
+            )
+            .join(versions, versions.c.id == _RUNS.version_id)
+            .join(models, models.c.id == _RUNS.model_id)
+            .where(_RUNS.night_id == night_id, _RUNS.status != RunStatus.PASSED.value)
+            .order_by(worst, _RUNS.status, models.c.name, _RUNS.id)
+            .limit(limit)
+        )
+        return tuple(dict(row._mapping) for row in self._connection.execute(query))
+
+    def abandon(self, night_id: str, reason: str, at: datetime) -> int:
+        statement = (
+            update(validation_runs)
+            .where(_RUNS.night_id == night_id, _UNDONE)
+            .values(status=RunStatus.ERROR.value, reason=reason, completed_at=at)
+        )
+        return self._connection.execute(statement).rowcount
+
+
+def _run(row: Row[Any]) -> ValidationRun:
+    return ValidationRun(
+        id=row.id,
+        run_id=row.run_id,
+        model_id=row.model_id,
+        version_id=row.version_id,
+        status=RunStatus(row.status),
+        created_at=row.created_at,
+        night_id=row.night_id,
+        batch=row.batch,
+        case_ids=tuple(row.case_ids) if row.case_ids is not None else None,
+        requested_by=row.requested_by,
+        flow_run_id=row.flow_run_id,
+        attempt=row.attempt,
+        tests=tuple(row.tests or ()),
+        measured=row.measured,
+        judged=row.judged,
+    )
+
+
+def _night(row: Row[Any]) -> Night:
+    return Night(
+        id=row.id,
+        night=row.night,
+        trigger=row.trigger,
+        status=NightStatus(row.status),
+        models=row.models,
+        batches=row.batches,
+        started_at=row.started_at,
+        deadline_at=row.deadline_at,
+        flow_run_id=row.flow_run_id,
+        attempt=row.attempt,
+        completed_at=row.completed_at,
+        summary=row.summary,
+    )
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(row.night_id, row.number, row.status, row.attempt, row.flow_run_id, row.started_at)

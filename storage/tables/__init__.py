@@ -4,6 +4,8 @@ from storage.tables.access import access_rules, contributors, group_members, gro
 from storage.tables.base import metadata
 from storage.tables.deadlines import events, freeze_windows, request_notices, reviews
 from storage.tables.deciding import delegations, overrides
+from storage.tables.drift import drift_references, live_sketches
+from storage.tables.endpoints import endpoint_breakers
 from storage.tables.evaluation import datasets, evaluations, suites
 from storage.tables.external_identities import external_identities
 from storage.tables.governing import approvals, findings, requests
@@ -34,6 +36,8 @@ __all__ = [
     "datasets",
     "delegations",
     "deployments",
+    "drift_references",
+    "endpoint_breakers",
     "evaluations",
     "events",
     "external_identities",
@@ -44,6 +48,7 @@ __all__ = [
     "idempotency_keys",
     "legal_holds",
     "lifecycle_edges",
+    "live_sketches",
     "metadata",
     "models",
     "overrides",

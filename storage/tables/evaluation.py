@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql
 
 from storage.tables.base import identifier, json, metadata, moment, text, texts
 
@@ -40,9 +41,9 @@ suites = Table(
     identifier(primary_key=True),
     identifier("model_id", ForeignKey("models.id")),
     text("name"),
-    identifier("dataset_id", ForeignKey("datasets.id")),
+    identifier("dataset_id", ForeignKey("datasets.id"), nullable=True),
     text("task_type"),
-    text("target"),
+    text("target", nullable=True),
     texts("features", nullable=True),
     texts("metrics"),
     json("thresholds"),
@@ -51,7 +52,11 @@ suites = Table(
     text("digest"),
     identifier("created_by", ForeignKey("users.id")),
     moment("created_at"),
+    text("kind", server_default="regression"),
+    json("definition", server_default=sql("'{}'::jsonb")),
     UniqueConstraint("model_id", "name"),
+    CheckConstraint("kind in ('unit', 'integration', 'regression', 'performance', 'smoke')", name="kind"),
+    CheckConstraint("(dataset_id is null) = (target is null)", name="data"),
 )
 
 evaluations = Table(
@@ -64,6 +69,7 @@ evaluations = Table(
     text("status"),
     text("reason", nullable=True),
     text("weights_sha256", nullable=True),
+    text("endpoint_digest", nullable=True),  # in place of weights, of a version that is served elsewhere
     text("outcomes_sha256", nullable=True),
     json("results", nullable=True),
     json("thresholds"),
@@ -74,4 +80,5 @@ evaluations = Table(
     Index("evaluations_version_id_suite_id_executed_at_ix", "version_id", "suite_id", "executed_at"),
     Index("evaluations_outcomes_sha256_ix", "outcomes_sha256"),
     CheckConstraint("status in ('queued', 'running', 'completed', 'failed')", name="status"),
+    CheckConstraint("weights_sha256 is null or endpoint_digest is null", name="bound"),
 )

@@ -28,9 +28,11 @@ NAMES = {
     "reading": "Reading over HTTP",
     "deciding": "Deciding about a transition",
     "auditing": "Audit log",
+    "nightly": "A night of many models",
     "policies": "Policies and the time machine",
     "history": "Reading the audit log",
     "evidence": "Evidence bundles",
+    "drift": "Drift",
     "starting": "Starting and idling",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""

@@ -97,6 +97,7 @@ class Stage:
             **client_environment(home=self.home / "prefect", port=self.prefect_port, auth=AUTH),
             "GATEHOUSE_HOME": str(self.home),
             "GATEHOUSE_CRASH_CONTROL": str(self.control),
+            "GATEHOUSE_ORPHAN_SECONDS": "5",
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
         }

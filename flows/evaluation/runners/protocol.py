@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.evaluation.model import ClassOutput, Columns
+from flows.evaluation.runners.shapes import ClassOutput, Columns
 
 RunnerKind = Literal["onnx", "skops", "open_inference", "openai"]
 
@@ -36,7 +36,7 @@ class Runner(Protocol):
     """Every method raises RefusedError("model", …) for a model that cannot answer like that."""
 
     def classify(self, features: Columns) -> ClassOutput:
-        """Labels and, where the model gives them, scores of n rows (see `flows.evaluation.model`)."""
+        """Labels and, where the model gives them, scores of n rows (see `flows.evaluation.runners.shapes`)."""
 
     def regress(self, features: Columns) -> NDArray[np.float64]:
         """Shape (n,)."""

@@ -226,6 +226,8 @@ GET     /api/v1/access/explain#user                         user:read           
 POST    /user/register                                      user:create                  -        -        201
 PUT     /user/{user_id}/permissions                         user:update                  -        -        200
 DELETE  /user/{user_id}                                     self:manage                  -        account  200
+GET     /api/models/enterprise/registry/{model_id}/drift    model:read                   model    read     409
+POST    /api/models/enterprise/registry/{model_id}/observations  monitoring:create       model    write    409
 GET     /                                                   self:read                    -        -        200
 GET     /runs/{request_id}                                  model:read|provenance:read   request  read     200
 POST    /sign-out                                           self:manage                  -        form     403

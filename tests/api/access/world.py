@@ -381,6 +381,9 @@ class World:
                 "json": {"permissions": ["search"]}, "in_path": {"user_id": self.newcomer().id}
             },
             "DELETE /user/{user_id}": lambda: self._gone(goes_through),
+            "POST /api/models/enterprise/registry/{model_id}/observations": lambda: {
+                "content": b'{"inputs": {"x": 1.0}, "prediction": "1"}'
+            },
             "POST /sign-out": lambda: {
                 "content": b"token=x", "headers": {"Content-Type": "application/x-www-form-urlencoded"}
             },

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from flows.evaluation.job import MIB, Limits, SuiteJob
+from flows.evaluation.runners import RunnerSpec
 
 LIMITS = Limits(memory=2048 * MIB, cpu_seconds=60, wall_seconds=120.0)
 LOADERS = {"cancer": load_breast_cancer, "iris": load_iris, "diabetes": load_diabetes}
@@ -86,6 +87,11 @@ def comma_separated(path: Path, columns: Mapping[str, Sequence[Any] | Array | pa
 def saved(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def spec_of(folder: Path, model: bytes) -> RunnerSpec:
+    """The ONNX model in a file of the folder."""
+    return RunnerSpec("onnx", str(saved(folder / "model", model)))
 
 
 def graph_model(

@@ -22,6 +22,7 @@ from tests.flows.evaluation.samples import (
     onnx_of,
     parquet,
     saved,
+    spec_of,
     split,
     trained,
 )
@@ -102,7 +103,7 @@ def test_losses_that_are_none(loss: list[Any], tmp_path: Path) -> None:
 
 def _run(model: bytes, name: str, folder: Path) -> Path:
     data = parquet(folder / "data", columns_of(name))
-    run = run_suite(saved(folder / "model", model), data, job(name), limits=LIMITS, work_dir=folder)
+    run = run_suite(spec_of(folder, model), data, job(name), limits=LIMITS, work_dir=folder)
     assert isinstance(run, SuiteRun), run
     return run.outcomes_path
 

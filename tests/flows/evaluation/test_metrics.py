@@ -24,7 +24,7 @@ from flows.evaluation.metrics import (
     multiclass_estimators,
     regression_estimators,
 )
-from governance.evaluations import METRICS, TaskType
+from governance.suites.catalogue import METRICS, TaskType
 
 BINARY = tuple(sorted(METRICS[TaskType.BINARY]))
 MULTICLASS = (*sorted(METRICS[TaskType.MULTICLASS]), "roc_auc_ovr", "brier_score_loss")

@@ -19,9 +19,11 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from flows.evaluation.job import MIB, Limits, SuiteFailure, SuiteJob, SuiteRun
+from flows.evaluation.left_behind import checked_run
+from flows.evaluation.runners import RunnerSpec
 from flows.evaluation.sandbox import Answer
-from flows.evaluation.suite import checked_run, run_suite
-from governance.evaluations import METRICS, TaskType
+from flows.evaluation.suite import run_suite
+from governance.suites.catalogue import METRICS, TaskType
 from tests.flows.evaluation.samples import (
     LIMITS,
     columns_of,
@@ -34,6 +36,7 @@ from tests.flows.evaluation.samples import (
     onnx_of,
     parquet,
     saved,
+    spec_of,
     split,
     tensor,
     trained,
@@ -49,7 +52,7 @@ def evaluate(tmp_path: Path) -> Evaluate:
     def run(model: bytes, columns: dict[str, Any], asked: SuiteJob, limits: Limits = LIMITS) -> SuiteRun | SuiteFailure:
         write = parquet if asked.dataset_format == "parquet" else comma_separated
         data = write(tmp_path / f"data.{asked.dataset_format}", columns)
-        return run_suite(saved(tmp_path / "model", model), data, asked, limits=limits, work_dir=tmp_path)
+        return run_suite(spec_of(tmp_path, model), data, asked, limits=limits, work_dir=tmp_path)
 
     return run
 
@@ -416,7 +419,7 @@ def test_a_bad_dataset_is_a_failure_with_a_reason(evaluate: Evaluate, name: str)
 def test_a_broken_file_is_a_failure_with_a_reason(
     content: bytes, dataset_format: Any, words: str, tmp_path: Path
 ) -> None:
-    model = saved(tmp_path / "model", _one_feature_model())
+    model = spec_of(tmp_path, _one_feature_model())
     data = saved(tmp_path / "data", content)
     asked = job(dataset_format=dataset_format)
     _failed(run_suite(model, data, asked, limits=LIMITS, work_dir=tmp_path), "dataset", words)
@@ -460,7 +463,7 @@ def test_absent_files(tmp_path: Path) -> None:
         ((tmp_path, data), "model"),
         ((model, tmp_path / "a\0b"), "dataset"),
     ):
-        run = run_suite(*paths, job(), limits=LIMITS, work_dir=tmp_path)
+        run = run_suite(RunnerSpec("onnx", str(paths[0])), paths[1], job(), limits=LIMITS, work_dir=tmp_path)
         assert isinstance(run, SuiteFailure)
         assert run.kind == kind
 

@@ -171,6 +171,11 @@ def events(registry: RegistryUnderTest, identifier: str | None = None) -> list[A
     return [event for event in found if identifier in (None, event.subject.id)]
 
 
+def told(registry: RegistryUnderTest, action: str) -> list[AuditEvent]:
+    """What was audited under that name."""
+    return [event for event in events(registry) if event.action == action]
+
+
 def traffic(registry: RegistryUnderTest, model: str) -> dict[str, dict[str, int]]:
     """Percent by version name, by environment."""
     rows = query(

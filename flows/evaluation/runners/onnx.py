@@ -12,17 +12,27 @@ cannot read weights from files beside it, which in a content-addressed store bel
 from __future__ import annotations
 
 import os
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.evaluation.confined import is_out_of_memory
 from flows.evaluation.job import RefusedError
+from flows.evaluation.runners.feeding import TensorInput, feeding
+from flows.evaluation.runners.shapes import (
+    ClassOutput,
+    Columns,
+    label_tensor,
+    number_tensor,
+    refuse_not_finite,
+    score_tensor,
+    slices,
+)
 
 CELLS = 2_000_000  # numbers handed to the model at once
 DTYPES: Mapping[str, type[np.generic]] = {
@@ -35,18 +45,6 @@ DTYPES: Mapping[str, type[np.generic]] = {
 }
 LABEL_TYPES = ("tensor(int64)", "tensor(int32)", "tensor(string)", "tensor(bool)")
 SCORE_TYPES = ("tensor(float)", "tensor(double)", "tensor(float16)")
-Columns = Mapping[str, NDArray[Any]]
-Feed = Callable[[Columns], dict[str, NDArray[Any]]]
-
-
-@dataclass(frozen=True)
-class ClassOutput:
-    """labels: shape (n,), int64 or text. scores: shape (n, K) float64 or None. classes: K labels when it
-    says so."""
-
-    labels: NDArray[Any]
-    scores: NDArray[np.float64] | None
-    classes: tuple[int | str, ...] | None
 
 
 class OnnxModel:
@@ -66,7 +64,7 @@ class OnnxModel:
             "The model does not load as ONNX",
             lambda: ort.InferenceSession(self._content, options, providers=["CPUExecutionProvider"]),
         )
-        self._inputs = self._session.get_inputs()
+        self._inputs = [_input(item) for item in self._session.get_inputs()]
         self._outputs = {output.name: output.type for output in self._session.get_outputs()}
 
     def classify(self, features: Columns) -> ClassOutput:
@@ -84,7 +82,7 @@ class OnnxModel:
                     raise RefusedError("model", "The model's classes change from row to row.")
                 classes = found
                 scores.append(matrix)
-            labels.append(_labels(outputs[0], rows) if label else scores[-1].argmax(axis=1))
+            labels.append(label_tensor(outputs[0], rows) if label else scores[-1].argmax(axis=1))
         if not scores:
             return ClassOutput(np.concatenate(labels), None, None)
         width = scores[0].shape[1]
@@ -98,12 +96,9 @@ class OnnxModel:
             raise RefusedError("model", f"A regressor answers one number; this one answers {self._answers()}.")
         parts = []
         for rows, (output,) in self._run(features, list(self._outputs)):
-            values = np.asarray(output, dtype=np.float64)
-            if values.shape not in ((rows,), (rows, 1)):
-                raise RefusedError("model", f"The model answers shape {values.shape} for {rows} rows.")
-            parts.append(values.reshape(rows))
+            parts.append(number_tensor(output, rows))
         predicted = np.concatenate(parts)
-        _refuse_not_finite(predicted)
+        refuse_not_finite(predicted)
         return predicted
 
     def generate(self, prompts: Sequence[str]) -> list[str]:
@@ -114,57 +109,18 @@ class OnnxModel:
 
     def _run(self, features: Columns, outputs: list[str]) -> Iterator[tuple[int, list[Any]]]:
         """(number of rows, the named outputs) for one slice of the rows after the other."""
-        feed, batch = self._feed(list(features))
-        total = len(next(iter(features.values())))
+        feed, batch = feeding(self._inputs, list(features))
         size = batch or max(1, CELLS // len(features))
-        for start in range(0, total, size):
-            part = {name: column[start : start + size] for name, column in features.items()}
-            rows = min(size, total - start)
-            if batch:  # a fixed batch: the last one is filled up with its last row
-                part = {name: np.pad(column, (0, size - rows), mode="edge") for name, column in part.items()}
+        for rows, part in slices(features, size, fixed=batch is not None):
             run = partial(self._session.run, outputs, feed(part))
             answer = _model_step("The model fails on the data", run)
             yield rows, [a[:rows] if batch and hasattr(a, "__getitem__") else a for a in answer]
 
-    def _feed(self, columns: list[str]) -> tuple[Feed, int | None]:
-        """(how columns become the model's inputs, the model's fixed batch size if it has one)."""
-        shapes = {item.name: list(item.shape) for item in self._inputs}
-        for item in self._inputs:
-            if item.type not in DTYPES:
-                raise RefusedError("model", f"Input {item.name!r} is {item.type}; only numeric inputs can be fed.")
-        batches = {shape[0] for shape in shapes.values() if shape and isinstance(shape[0], int) and shape[0] > 0}
-        if len(batches) > 1:
-            raise RefusedError("model", f"The model's inputs disagree on the number of rows: {sorted(batches)}.")
-        batch = next(iter(batches), None)
-        if len(self._inputs) == 1 and len(shapes[self._inputs[0].name]) in (0, 2):
-            return self._matrix(self._inputs[0], columns), batch
-        return self._by_name(columns), batch
 
-    def _matrix(self, item: Any, columns: list[str]) -> Feed:
-        width = item.shape[1] if len(item.shape) == 2 else None
-        if isinstance(width, int) and width > 0 and width != len(columns):
-            raise RefusedError("model", f"The model takes {width} features; the dataset gives {len(columns)}.")
-        dtype = DTYPES[item.type]
-        return lambda part: {item.name: np.stack([_cast(part[c], dtype, c) for c in columns], axis=1)}
-
-    def _by_name(self, columns: list[str]) -> Feed:
-        missing = [item.name for item in self._inputs if item.name not in columns]
-        unused = sorted(set(columns) - {item.name for item in self._inputs})
-        if missing:
-            raise RefusedError("model", f"The model takes a column {missing[0]!r}, which is not among the features.")
-        if unused:
-            raise RefusedError(
-                "model", f"The model does not take the column {unused[0]!r}; drop it or name the features."
-            )
-        for item in self._inputs:
-            if len(item.shape) not in (1, 2) or (len(item.shape) == 2 and item.shape[1] not in (1, None)):
-                raise RefusedError("model", f"Input {item.name!r} has shape {item.shape}; one column was expected.")
-
-        def feed(part: Columns) -> dict[str, NDArray[Any]]:
-            tensors = {item.name: _cast(part[item.name], DTYPES[item.type], item.name) for item in self._inputs}
-            return {i.name: tensors[i.name].reshape((-1, 1) if len(i.shape) == 2 else (-1,)) for i in self._inputs}
-
-        return feed
+def _input(item: Any) -> TensorInput:
+    if item.type not in DTYPES:
+        raise RefusedError("model", f"Input {item.name!r} is {item.type}; only numeric inputs can be fed.")
+    return TensorInput(item.name, DTYPES[item.type], tuple(item.shape))
 
 
 def _model_step(what: str, step: Callable[[], Any]) -> Any:
@@ -178,42 +134,12 @@ def _model_step(what: str, step: Callable[[], Any]) -> Any:
         raise RefusedError("model", f"{what}: {error}") from error
 
 
-def _cast(column: NDArray[Any], dtype: type[np.generic], name: str) -> NDArray[Any]:
-    if dtype in (np.int64, np.int32) and column.dtype.kind == "f" and not (column == np.round(column)).all():
-        raise RefusedError(
-            "dataset", f"Column {name!r} holds fractions or missing values; the model takes whole numbers."
-        )
-    if dtype is np.bool_ and not np.isin(column, (0, 1)).all():
-        raise RefusedError("dataset", f"Column {name!r} holds more than 0 and 1; the model takes booleans.")
-    with np.errstate(over="ignore", invalid="ignore"):
-        cast_column = column.astype(dtype)
-    overflow = (
-        np.isinf(cast_column).any()
-        if cast_column.dtype.kind == "f"
-        else dtype is np.int32 and (cast_column != column).any()
-    )
-    if overflow:
-        raise RefusedError("dataset", f"Column {name!r} holds values too large for the model's {np.dtype(dtype).name}.")
-    return cast_column
-
-
-def _labels(output: Any, rows: int) -> NDArray[Any]:
-    labels = np.asarray(output)
-    if labels.shape not in ((rows,), (rows, 1)):
-        raise RefusedError("model", f"The model answers {labels.shape} labels for {rows} rows.")
-    labels = labels.reshape(rows)
-    return labels.astype(np.int64) if labels.dtype.kind in "iub" else labels.astype(np.str_)
-
-
 def _scores(output: Any, rows: int) -> tuple[tuple[int | str, ...] | None, NDArray[np.float64]]:
     if isinstance(output, list):
         classes, matrix = _zip_map(output)
     else:
-        classes, matrix = None, np.asarray(output, dtype=np.float64)
-    if matrix.ndim != 2 or len(matrix) != rows or matrix.shape[1] < 1:
-        raise RefusedError("model", f"The model answers scores of shape {matrix.shape} for {rows} rows.")
-    _refuse_not_finite(matrix)
-    return classes, matrix
+        classes, matrix = None, output
+    return classes, score_tensor(matrix, rows)
 
 
 def _declared_classes(content: bytes, width: int) -> tuple[int | str, ...] | None:
@@ -232,19 +158,10 @@ def _declared_classes(content: bytes, width: int) -> tuple[int | str, ...] | Non
 def _zip_map(maps: list[Any]) -> tuple[tuple[int | str, ...], NDArray[np.float64]]:
     if not maps or not isinstance(maps[0], dict) or not maps[0]:
         raise RefusedError("model", "The model answers an empty list of probabilities.")
-    classes = cast(tuple[int | str, ...], tuple(sorted(maps[0])))
+    classes = typing.cast(tuple[int | str, ...], tuple(sorted(maps[0])))
     if any(len(row) != len(classes) for row in maps):
         raise RefusedError("model", "The model's classes change from row to row.")
     try:
         return classes, np.array([[row[label] for label in classes] for row in maps], dtype=np.float64)
     except KeyError:
         raise RefusedError("model", "The model's classes change from row to row.") from None
-
-
-def _refuse_not_finite(values: NDArray[np.float64]) -> None:
-    bad = ~np.isfinite(values if values.ndim == 1 else values.sum(axis=1))
-    if bad.any():
-        raise RefusedError(
-            "model",
-            f"The model answers NaN or infinity for {int(bad.sum())} rows, first row {int(np.argmax(bad))}.",
-        )

@@ -1,0 +1,198 @@
+"""Executing the suites of one version, and what they found against the baseline, without judging anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from flows.gathering.suites import Execution, execute_suite
+from flows.validation.baseline import Compared, compared
+from governance.evaluations import Suite
+from governance.models import Artifact, ArtifactType, ModelVersion
+from governance.operations.baselines import score_of
+from governance.validation.ports import StoredExecution
+from governance.validation.runs import Measured, ValidationRun
+from storage.composition import Platform, now
+
+# A result of the same content on the same examples says the same; now and then it is looked whether that still holds.
+GOOD_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A suite on a version: what was found, on which examples, and whether it was known from before.
+
+    settled: what answers is a file that we hold, so that the same question has the same answer for ever.
+    """
+
+    suite: Suite
+    dataset: tuple[str, str] | None  # (sha256, format)
+    execution: Execution
+    reused: bool
+    settled: bool
+
+
+def measure(platform: Platform, run: ValidationRun) -> Measured:
+    """Raises StoreUnavailable and DependencyUnavailable only; everything else about a model is a result."""
+    with platform.new_unit() as uow:
+        version = uow.versions.by_id(run.version_id)
+        suites = uow.evaluations.suites_of_model(run.model_id)
+        previous = uow.runs.last_of_night(version.id, run.created_at) if run.night_id else None
+    wanted = frozenset(run.case_ids) if run.case_ids is not None else None
+    tests: list[Mapping[str, Any]] = []
+    told: list[Mapping[str, Any]] = []
+    for suite in suites:
+        ran = run_suite_of(platform, version, suite, case_ids=wanted)
+        if wanted is not None and not ran.execution.tests:
+            continue  # none of its tests was asked for
+        tests += [_test(suite, test) for test in ran.execution.tests] or _silent(ran)
+        found = (
+            compared(platform, run, version, ran, previous)
+            if wanted is None
+            else Compared(not_compared="Only some of its tests were run.")
+        )
+        told.append(_told(ran, found))
+    if wanted is not None:
+        tests += _unknown(wanted, tests)
+    return Measured(tests=tuple(tests), suites=tuple(told))
+
+
+def run_suite_of(
+    platform: Platform, version: ModelVersion, suite: Suite, *, case_ids: frozenset[str] | None = None
+) -> Ran:
+    """On the newest sample of the suite, or on its own dataset; from the records when exactly that was done lately."""
+    dataset = _examples(platform, suite)
+    return ran_on(platform, version, suite, dataset, case_ids=case_ids)
+
+
+def ran_on(
+    platform: Platform,
+    version: ModelVersion,
+    suite: Suite,
+    dataset: tuple[str, str] | None,
+    *,
+    case_ids: frozenset[str] | None = None,
+) -> Ran:
+    """The same on given examples."""
+    with platform.new_unit() as uow:
+        artifacts = uow.artifacts.of_version(version.id)
+    content = subject_digest(artifacts)
+    key = dataset[0] if dataset else ""
+    if content is not None and case_ids is None:
+        with platform.new_unit() as uow:
+            known = uow.baselines.execution(version.id, suite.digest, key, content, now() - GOOD_FOR)
+        if known is not None:
+            return Ran(suite, dataset, _execution_of(known), reused=True, settled=True)
+    execution = execute_suite(
+        platform,
+        suite,
+        [{"id": a.id, "type": a.type.value, "name": a.name, "sha256": a.sha256, "size": a.size} for a in artifacts],
+        version.metadata,
+        dataset=dataset,
+        case_ids=case_ids,
+    )
+    if content is not None and case_ids is None and execution.status == "completed":
+        stored = StoredExecution(
+            version_id=version.id,
+            suite_id=suite.id,
+            suite_digest=suite.digest,
+            dataset_sha256=key,
+            subject_digest=content,
+            outcomes_sha256=execution.outcomes_sha256,
+            results={**(execution.results or {}), "passed": execution.passed, "reason": execution.reason},
+            tests=tuple(asdict(test) for test in execution.tests),
+            executed_at=now(),
+        )
+        with platform.new_unit() as uow:
+            uow.baselines.keep_execution(stored)
+            uow.commit()
+    return Ran(suite, dataset, execution, reused=False, settled=content is not None)
+
+
+def subject_digest(artifacts: Sequence[Artifact]) -> str | None:
+    """Of what answers: the weights. None where it answers from elsewhere and may change without our seeing it."""
+    weights = [artifact.sha256 for artifact in artifacts if artifact.type is ArtifactType.WEIGHTS]
+    return weights[0] if len(weights) == 1 else None
+
+
+def _examples(platform: Platform, suite: Suite) -> tuple[str, str] | None:
+    with platform.new_unit() as uow:
+        sample = uow.baselines.newest_sample(suite.id)
+    if sample is not None:
+        return sample[1], sample[2]
+    if suite.dataset_sha256 is None or suite.dataset_format is None:
+        return None
+    return suite.dataset_sha256, suite.dataset_format
+
+
+def _execution_of(known: StoredExecution) -> Execution:
+    from flows.gathering.suites import TestResult
+
+    results = dict(known.results)
+    passed, reason = bool(results.pop("passed")), results.pop("reason")
+    return Execution(
+        status="completed",
+        reason=reason,
+        results=results,
+        outcomes_sha256=known.outcomes_sha256,
+        weights_sha256=known.subject_digest,
+        passed=passed,
+        tests=tuple(TestResult(**test) for test in known.tests),
+    )
+
+
+def _test(suite: Suite, test: Any) -> dict[str, Any]:
+    return {**asdict(test), "suite_id": suite.id, "suite": suite.name}
+
+
+def _silent(ran: Ran) -> list[Mapping[str, Any]]:
+    """A suite that could not be executed is an error of its own, so that it is not overlooked."""
+    if ran.execution.status == "completed":
+        return []
+    return [
+        {
+            "id": ran.suite.name,
+            "title": f"Suite {ran.suite.name}",
+            "outcome": "error",
+            "reason": ran.execution.reason,
+            "suite_id": ran.suite.id,
+            "suite": ran.suite.name,
+        }
+    ]
+
+
+def _unknown(wanted: frozenset[str], tests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    missing = sorted(wanted - {test["id"] for test in tests})
+    return [
+        {
+            "id": name,
+            "title": name,
+            "outcome": "error",
+            "reason": "No suite of the model has this test.",
+            "suite_id": None,
+            "suite": None,
+        }
+        for name in missing
+    ]
+
+
+def _told(ran: Ran, found: Compared) -> dict[str, Any]:
+    results = ran.execution.results
+    return {
+        "suite_id": ran.suite.id,
+        "suite": ran.suite.name,
+        "kind": ran.suite.kind,
+        "dataset_sha256": ran.dataset[0] if ran.dataset else None,
+        "outcomes_sha256": ran.execution.outcomes_sha256,
+        "reused": ran.reused,
+        "status": ran.execution.status,
+        "reason": ran.execution.reason,
+        "results": dict(results) if results is not None else None,
+        "score": score_of(results),
+        "n": int((results or {}).get("examples") or 0),
+        "baseline": found.baseline,
+        "measurement": found.measurement.to_json() if found.measurement else None,
+        "not_compared": found.not_compared,
+    }

@@ -1,0 +1,45 @@
+"""Measuring a run so that, whatever happens, it ends with a result."""
+
+from __future__ import annotations
+
+import logging
+
+from flows.validation.measuring import measure
+from governance.errors import DependencyUnavailable
+from governance.operations.validation_runs import record_measured
+from governance.validation.runs import Measured, ValidationRun
+from storage.composition import Platform
+
+_log = logging.getLogger("gatehouse.flows")
+
+
+def measure_one(platform: Platform, run: ValidationRun) -> None:
+    """What one model does must not stop the others: anything but a dependency that is down becomes an error of this
+    run, with a plain reason. Raises DependencyUnavailable (StoreUnavailable is one): then nobody can measure.
+    """
+    try:
+        found = measure(platform, run)
+    except DependencyUnavailable:
+        raise
+    except Exception as error:
+        _log.exception("validation run %s", run.run_id)
+        found = _broken(f"The validation itself failed: {type(error).__name__}.")
+    record_measured(platform.new_unit(), run.id, found)
+
+
+def give_up(platform: Platform, run: ValidationRun) -> None:
+    """Its worker was lost each time that it was tried."""
+    found = _broken(f"The worker was lost {run.attempt - 1} times while it executed the suites.")
+    record_measured(platform.new_unit(), run.id, found)
+
+
+def _broken(reason: str) -> Measured:
+    test = {
+        "id": "validation",
+        "title": "Validation",
+        "outcome": "error",
+        "reason": reason,
+        "suite_id": None,
+        "suite": None,
+    }
+    return Measured(tests=(test,))
