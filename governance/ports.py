@@ -16,7 +16,7 @@ from governance.circumstances import Circumstances
 from governance.data_validation.records import DataValidation, ExpectationSuite, Profile
 from governance.delegations import Delegation
 from governance.deployments import TrafficPlan
-from governance.drift.observations import Tally
+from governance.drift.observations import Tally as Observed
 from governance.drift.report import DriftReference, LiveCounts
 from governance.duties import Involvement
 from governance.evaluations import Dataset, Evaluation, Suite
@@ -458,7 +458,7 @@ class Drift(Protocol):
     def pin(self, reference: DriftReference) -> bool:
         """False when the version has one, which stays."""
 
-    def add(self, version_id: str, counted: Tally) -> None:
+    def add(self, version_id: str, counted: Observed) -> None:
         """To what is counted already, exactly, whoever else adds meanwhile."""
 
     def between(self, version_id: str, since: datetime, until: datetime) -> LiveCounts:

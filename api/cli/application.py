@@ -17,6 +17,9 @@ UNHEALTHY = 3
 
 COULD_NOT_VERIFY = 2
 
+COULD_NOT_ASK = 3
+"""Exit code of `nightly` when nothing is known about the night."""
+
 application = typer.Typer(
     name="gatehouse",
     help="Decides, records and proves which AI models may reach production.",
@@ -144,6 +147,27 @@ def reconcile(home: HomeOption = None) -> None:
         complete = reconcile_once(home)
     if not complete:
         raise typer.Exit(1)
+
+
+@application.command()
+def nightly(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the night until it ends; Ctrl-C only stops that.")
+    ] = False,
+    night: Annotated[
+        str | None,
+        typer.Option("--night", metavar="DATE", help="That night instead of starting tonight's.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    api_url: ApiUrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate what is active, tonight. Exit code 1: failures or regressions, 2: partial or missed, 3: no answer."""
+    with explained(COULD_NOT_ASK):
+        from api.cli.nightly import nightly as start
+
+        code = start(home, api_url, night=night, watch=watch, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @application.command()

@@ -29,9 +29,11 @@ def pin_reference(platform: Platform, version_id: str, suite: Suite) -> DriftRef
         evaluation = uow.evaluations.latest(version_id, suite.id)
     if known is not None:
         return known
+    if suite.dataset_sha256 is None:
+        return "The suite brings its own examples, which are no sample of what the model is asked."
     outcomes = evaluation.outcomes_sha256 if evaluation is not None else None
     try:
-        answer = _sketched(platform, suite, outcomes)
+        answer = _sketched(platform, suite, suite.dataset_sha256, outcomes)
     except BlobMissing:
         return "The dataset of the suite or the outcomes of its evaluation are gone from storage."
     if isinstance(answer, str):
@@ -54,7 +56,7 @@ def pin_reference(platform: Platform, version_id: str, suite: Suite) -> DriftRef
     return drift.pin(platform.new_unit(), call, reference)
 
 
-def _sketched(platform: Platform, suite: Suite, outcomes: str | None) -> dict[str, Any] | str:
+def _sketched(platform: Platform, suite: Suite, examples: str, outcomes: str | None) -> dict[str, Any] | str:
     settings = platform.settings
     limits = Limits(
         memory=settings.evaluation_memory,
@@ -63,7 +65,7 @@ def _sketched(platform: Platform, suite: Suite, outcomes: str | None) -> dict[st
     )
     with ExitStack() as opened:
         scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="drift-"))
-        dataset = opened.enter_context(platform.store.local_path(suite.dataset_sha256))
+        dataset = opened.enter_context(platform.store.local_path(examples))
         answers = opened.enter_context(platform.store.local_path(outcomes)) if outcomes is not None else None
         job = {
             "dataset": str(dataset.resolve()),

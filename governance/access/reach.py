@@ -110,3 +110,11 @@ def _granted_by_role(principal: Principal, permission: str) -> bool:
 
 def _reaches_across(principal: Principal, permission: str) -> bool:
     return principal.is_admin or any(permission in _ACROSS.get(role, ()) for role in principal.roles)
+
+
+def everywhere(principal: Principal, permission: str) -> bool:
+    """Whether they hold a reading permission for the platform as a whole: by a role, acting for all their groups.
+
+    What a group gives is for what belongs to the group, and says nothing about the rest.
+    """
+    return decide(principal, permission).allowed and _granted_by_role(principal, permission) and not principal.narrowed

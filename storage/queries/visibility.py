@@ -44,6 +44,7 @@ MODEL = ("model:read",)
 HISTORY = ("model:read", "provenance:read")
 DATASET = ("dataset:read",)
 TRAFFIC = ("model:read", "deployment:read")
+VALIDATION = ("model:read", "provenance:read", "monitoring:read")
 PLATFORM = "monitoring:read"  # what is about no asset, such as a night that was missed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from storage.composition import new_id
 from storage.postgres_server import PostgresServer
 from tests.api.browsing import Browsing
 from tests.api.served import ServedApi, data, refusal, served
+from tests.fixtures import validation
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registry import APPROVER, DEVELOPER
 from tests.fixtures.run_page_story import waiting_story
@@ -29,7 +30,12 @@ _OF_THE_CALL = re.compile(r'"(?:requestId|correlationId|traceId|timestamp|latenc
 _HEADERS_OF_THE_CALL = {"date", "content-length", "x-request-id", "x-correlation-id"}
 # The signed address itself is the permission; policies are everybody's.
 _ELSEWHERE = {"/api/v1/content/{sha256}"}
-_EVERYBODYS = ("/api/v1/policies/{policy_id}", "/api/v1/policies/changes/")
+_EVERYBODYS = (
+    "/api/v1/policies/{policy_id}",
+    "/api/v1/policies/changes/",
+    "/api/models/enterprise/validation/nights/",  # that there was a night; whose runs are told is another test
+)
+_NO_IDS = ("version", "chart", "number")  # say nothing by themselves
 EXPECTED = {"type": "expect_column_to_exist", "kwargs": {"column": "Only the lab knows."}}
 BODIES: dict[str, Any] = {
     "POST /api/v1/datasets/{dataset_id}/expectations": {"expectations": [EXPECTED]},
@@ -52,6 +58,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/groups/{group_id}": {"description": "mine"},
     "PUT /api/v1/users/{user_id}/access": {"active": False},
     "PUT /user/{user_id}/permissions": {"permissions": []},
+    "POST /api/v1/evaluation-suites/{suite_id}/samples": {"datasetId": new_id()},
 }  # fmt: skip
 
 
@@ -85,6 +92,9 @@ def hidden(
             registry, "insert into findings values (%s, %s, %s, 'low', 'Only the lab knows.', 'open', %s, now())",
             finding, request.model_id, request.version_id, request.id,
         )  # fmt: skip
+        night = validation.night(registry, date(2020, 1, 1))
+        run = validation.queued(registry, request.version_id, night_id=night)
+        validation.settle(registry, run, severity="high", drop=0.05, suite_id=one("select id from evaluation_suites"))
         override = new_id()
         query(
             registry,
@@ -95,7 +105,7 @@ def hidden(
         )
         dataset = one("select id from datasets")
         data_validation.create_expectations(registry.unit(), registry.call(registry.dev), dataset, [EXPECTED])
-        validation = data_validation.request_validation(registry.unit(), registry.call(registry.dev), dataset)
+        checked = data_validation.request_validation(registry.unit(), registry.call(registry.dev), dataset)
         profile = data_validation.request_profile(registry.unit(), registry.call(registry.dev), dataset)
         sequencer_of(registry.platform).drain()  # until then nobody can read it
         about = "select event_id from audit_index where action = %s and model_id = %s order by seq limit 1"
@@ -110,6 +120,8 @@ def hidden(
             "evaluation_id": one("select id from evaluations"),
             "request_id": request.id,
             "finding_id": finding,
+            "run_id": run,
+            "chart": "slices.svg",
             "freeze_id": new_id(),  # whoever may not lift one is told that, whichever it is
             "hold_id": new_id(),
             "group_id": one("select id from groups where name = 'lab'"),
@@ -122,7 +134,7 @@ def hidden(
             "override_id": override,
             "number": "1",
             "profile_id": profile.id,
-            "validation_id": validation.id,
+            "validation_id": checked.id,
             "token_id": one("select id from tokens where user_id = %s", registry.dev.id),
         }
         people = {
@@ -138,18 +150,15 @@ def hidden(
             uow.access.set_of_model(request.model_id, rule, registry.at)
             uow.access.set_of_dataset(ids["dataset_id"], rule)
             uow.commit()
-        words = [id for name, id in ids.items() if name not in (*_NUMBERS, "group_id", "freeze_id", "hold_id")]
+        words = [id for name, id in ids.items() if name not in (*_NO_IDS, "group_id", "freeze_id", "hold_id")]
         words += [finding, one("select name from models"), "Only the lab knows"]
         words += [sha for (sha,) in query(registry, "select sha256 from artifacts union select sha256 from datasets")]
         session = registry.token(people["developer"], kind="session")[0]
         yield Hidden(api, ids, {name: api.sign_in(person) for name, person in people.items()}, words, session)
 
 
-_NUMBERS = ("version", "number")  # say nothing by themselves
-
-
 def unknown(ids: Mapping[str, str]) -> dict[str, str]:
-    return {name: new_id() for name in ids} | {name: ids[name] for name in _NUMBERS}
+    return {name: ids[name] if name in _NO_IDS else new_id() for name in ids}
 
 
 def told(answer: httpx.Response, ids: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
@@ -157,7 +166,7 @@ def told(answer: httpx.Response, ids: Mapping[str, str]) -> tuple[int, dict[str,
 
     def plain(text: str) -> str:
         for name, id in ids.items():
-            if name not in _NUMBERS:
+            if name not in _NO_IDS:
                 text = text.replace(id, f"<{name}>")
         return _OF_THE_CALL.sub("", text)
 
@@ -236,6 +245,29 @@ def test_a_filter_by_a_hidden_id_answers_like_one_by_an_unknown_id(
         url = httpx.URL(path).copy_add_param(name, ids[known])
         answers.append(told(hidden.outsiders["developer"].get(url), ids))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("who", ["developer", "excluded", "approver"])
+def test_a_night_tells_nothing_of_runs_that_are_hidden(hidden: Hidden, who: str) -> None:
+    client, night = hidden.outsiders[who], "/api/models/enterprise/validation/nights/2020-01-01"
+    runs = client.get(f"{night}/runs")
+    assert (data(runs), runs.json()["pagination"]["total"]) == ([], 0)
+    assert not [word for word in hidden.words if word in client.get(night).text]
+
+
+@pytest.mark.parametrize("by", ["model_id", "version_id"])
+def test_validating_what_is_hidden_answers_as_for_an_unknown_entry(hidden: Hidden, by: str) -> None:
+    version = query(hidden.api.registry, "select version_id from validation_runs where id = %s", hidden.ids["run_id"])
+    known = {"model_id": hidden.ids["model_id"], "version_id": str(version[0][0])}[by]
+    for body in ({}, {"test_case_ids": ["no such test"]}):
+        answers = []
+        for named in (known, new_id()):
+            answer = hidden.outsiders["developer"].post(
+                "/api/models/enterprise/validation/run", json={**body, "model_id": named}, params={"wait_seconds": 0}
+            )
+            refusal(answer, 404, "MODEL_NOT_FOUND")
+            answers.append(told(answer, {"named": named}))
+        assert answers[0] == answers[1]
 
 
 def test_a_write_that_names_a_hidden_thing_answers_as_for_an_unknown_one(hidden: Hidden) -> None:

@@ -74,6 +74,10 @@ DOCUMENTED += [
     ("GET", "/api/models/enterprise/registry/{model_id}/health"),
     ("POST", "/api/models/enterprise/registry/{model_id}/inference"),
     ("GET", "/api/models/enterprise/types"),
+    ("POST", "/api/models/enterprise/validation/run"),
+    ("POST", "/api/models/enterprise/validation/nightly"),
+    ("GET", "/api/models/enterprise/validation/history/{model_id}"),
+    ("GET", "/api/models/enterprise/validation/regression-report/{model_id}"),
 ]
 
 

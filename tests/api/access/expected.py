@@ -124,9 +124,21 @@ POST    /api/v1/transition-requests/{request_id}/retry      model:read|provenanc
 POST    /api/v1/evaluation-suites                           model:evaluate+dataset:read  model    write    201
 GET     /api/v1/evaluation-suites                           model:read                   model    list     200
 GET     /api/v1/evaluation-suites/{suite_id}                model:read                   model    read     200
+POST    /api/v1/evaluation-suites/{suite_id}/samples        model:evaluate+dataset:read  model    write    201
+GET     /api/v1/evaluation-suites/{suite_id}/samples        model:read                   model    read     200
 POST    /api/v1/evaluations/run                             model:evaluate               model    write    202
 GET     /api/v1/evaluations/{evaluation_id}/status          model:read|provenance:read   request  read     200
 GET     /api/v1/evaluations/{evaluation_id}/results         model:read|provenance:read   request  read     200
+POST    VALIDATION/run                                      model:evaluate               model    write    202
+POST    VALIDATION/nightly                                  monitoring:create            -        -        202
+GET     VALIDATION/history/{model_id}                       model:read|provenance:read|monitoring:read model read 200
+GET     VALIDATION/regression-report/{model_id}             model:read|provenance:read|monitoring:read model read 200
+GET     VALIDATION/runs/{run_id}                            model:read|provenance:read|monitoring:read model read 200
+GET     VALIDATION/runs/{run_id}/charts/{chart}             model:read|provenance:read|monitoring:read model read 200
+GET     VALIDATION/nights                                   model:read|provenance:read|monitoring:read - - 200
+GET     VALIDATION/nights/{night}                           model:read|provenance:read|monitoring:read - - 200
+GET     VALIDATION/nights/{night}/runs                      model:read|provenance:read|monitoring:read model list 200
+GET     VALIDATION/nights/{night}/charts/{chart}            model:read|provenance:read|monitoring:read - - 200
 POST    /api/v1/datasets                                    dataset:create               dataset  new      201
 GET     /api/v1/datasets                                    dataset:read                 dataset  list     200
 GET     /api/v1/datasets/{dataset_id}                       dataset:read                 dataset  read     200
@@ -237,6 +249,7 @@ POST    /sign-out                                           self:manage         
 """
 
 _VERSION = "/api/v1/models/{model_id}/versions/{version}"  # as the table has it: VERSION
+_VALIDATION = "/api/models/enterprise/validation"  # VALIDATION
 
 # Pages send whoever has no session to the form.
 PAGES = frozenset({"/", "/runs/{request_id}", "/sign-out"})
@@ -266,7 +279,7 @@ class Row:
 
 def _row(line: str) -> Row:
     method, path, permissions, asset, treatment, success = line.split()
-    route, _, variant = path.replace("VERSION", _VERSION).partition("#")
+    route, _, variant = path.replace("VERSION", _VERSION).replace("VALIDATION", _VALIDATION).partition("#")
     needed, _, also = permissions.partition("+")
     door, _, reaching = needed.partition("&")
     return Row(

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -32,6 +32,7 @@ from storage.audit_log.running import sequencer_of
 from storage.composition import new_id
 from tests.api.access.expected import ROLES, Asset, Person, Row
 from tests.api.served import ServedApi
+from tests.fixtures import validation
 from tests.fixtures.policies import POLICY
 from tests.fixtures.registry import METADATA
 from tests.governance.operations.situations import query, step
@@ -73,6 +74,8 @@ class Objects:
     finding: str
     profile: str
     validation: str
+    night: str
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +188,12 @@ class World:
         sequencer_of(r.platform).drain()  # until then nobody can read it
         about = "select event_id from audit_index where action = 'model:created' and model_id = %s"
         entry = str(query(r, about, model)[0][0])
+        night = validation.night(r, date(2020, 1, 2 if public else 1))
+        run = validation.queued(r, draft, night_id=night)
+        validation.settle(r, run, suite_id=suite, drop=0.001)
         return Objects(
             asset, name, model, dataset, suite, artifact, evaluation, parked.id, settled.id, trial, entry, finding,
-            *self._expectations(dataset),
+            *self._expectations(dataset), night, run,
         )  # fmt: skip
 
     def _expectations(self, dataset: str) -> tuple[str, str]:
@@ -248,7 +254,8 @@ class World:
         for name, value in {"model_id": objects.model, "version": "2.0.0", "artifact_id": objects.artifact,
                             "suite_id": objects.suite, "dataset_id": objects.dataset, "group_id": self.group,
                             "evaluation_id": objects.evaluation, "request_id": objects.parked,
-                            "finding_id": objects.finding, "freeze_id": new_id(),
+                            "finding_id": objects.finding, "freeze_id": new_id(), "night": objects.night,
+                            "run_id": objects.run, "chart": self._chart(row),
                             "user_id": self.stranger.id, "policy_id": "approvals",
                             "change_id": self.change, "profile_id": objects.profile, "number": "1",
                             "validation_id": objects.validation, **made.pop("in_path", {})}.items():  # fmt: skip
@@ -291,6 +298,13 @@ class World:
                 "thresholds": {"accuracy": {"min": 0.9}},
             }},
             "GET /api/v1/evaluation-suites": lambda: {"params": {"modelId": o.model, **MANY}},
+            "POST /api/v1/evaluation-suites/{suite_id}/samples": lambda: {
+                "json": {"datasetId": self._dataset(o) if goes_through else o.dataset}
+            },
+            "POST /api/models/enterprise/validation/run": lambda: {
+                "json": {"model_id": o.model}, "params": {"wait_seconds": "0"}
+            },
+            "POST /api/models/enterprise/validation/nightly": lambda: {"params": {"wait_seconds": "0"}},
             "GET /api/v1/transition-requests": lambda: {
                 "params": {"modelId": o.model, "transition": "approve_staging"}
             },
@@ -420,6 +434,18 @@ class World:
         r = self.registry
         return history.place_hold(r.unit(), r.call(r.admin), scope="log", reason="A court asked.")
 
+    @staticmethod
+    def _chart(row: Row) -> str:
+        return "overview.svg" if "{night}" in row.route else "slices.png"
+
+    def _dataset(self, objects: Objects) -> str:
+        """One more of the same rule."""
+        r = self.registry
+        return evaluations.create_dataset(
+            r.unit(), r.call(r.dev), name=f"sample-{next(self._numbers)}", group="owners", kind="csv", sha256="d" * 64,
+            size=9, access=rule(objects.asset.public),
+        )  # fmt: skip
+
     def _finding(self, objects: Objects) -> str:
         found = new_id()
         query(
@@ -451,6 +477,7 @@ def listed_id(row: Row, objects: Objects, group: str) -> str:
         "/api/models/enterprise/registry": objects.model,
         "/api/v1/transition-requests": objects.parked,
         "/api/v1/evaluation-suites": objects.suite,
+        "/api/models/enterprise/validation/nights/{night}/runs": objects.run,
         "/api/v1/datasets": objects.dataset,
         "/api/v1/findings": objects.model,
         "/api/v1/overrides": objects.model,

@@ -120,6 +120,7 @@ def test_a_dataset_that_is_gone_is_told(registry_under_test: RegistryUnderTest) 
     model = r.model()
     version = r.version(model, weights=None)
     suite = suite_on(r, model, as_parquet(table()))
+    assert suite.dataset_sha256 is not None
     r.platform.store.delete(suite.dataset_sha256)
     told = pin_reference(r.platform, version, suite)
     assert told == "The dataset of the suite or the outcomes of its evaluation are gone from storage."

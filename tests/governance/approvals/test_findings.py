@@ -61,7 +61,9 @@ def test_a_severe_one_takes_a_second_person(shared_registry: RegistryUnderTest, 
     finding = found(r, model, "promote_production", severity=severity)
     author = r.person(f"author-{severity}-{kind}", DEVELOPER, "lab")
     with r.unit() as uow:
-        uow.access.contributed(uow.findings.get(finding).version_id, author.id, "trainer", r.at)
+        version = uow.findings.get(finding).version_id
+        assert version is not None
+        uow.access.contributed(version, author.id, "trainer", r.at)
         uow.commit()
     r.change(author.id, roles=[*DEVELOPER, *APPROVER])
     for person in (r.edsger, r.principal(author.id)):
