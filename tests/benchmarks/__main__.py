@@ -32,6 +32,7 @@ NAMES = {
     "history": "Reading the audit log",
     "evidence": "Evidence bundles",
     "starting": "Starting and idling",
+    "regression": "Regression detection",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""
 
