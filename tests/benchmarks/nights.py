@@ -73,8 +73,8 @@ def healthy(fleet: Fleet, nights: int, rivals: Mapping[str, Rival], step: Step) 
 class Severities:
     """Of the damaged models that were found: how often severity is more than the true drop deserves.
 
-    by: "bound" (ours), and where the whole model is damaged "lower" (the plain 95 % bound of the overall drop) and "point"
-    (the estimate).
+    by: "bound" (ours), and where the whole model is damaged "lower" (the plain 95 % bound of the overall drop) and
+    "point" (the estimate).
     """
 
     found: int = 0
