@@ -152,16 +152,19 @@ class _Discoveries:
 def _discovered(
     tests: Rows, p: Floats, model: Indices, models: int, least: float, settings: RegressionSettings
 ) -> _Discoveries:
-    """One family: its rows joined to one p a model, the models corrected for each other. p is inf where a row is no
-    test; a model without tests is not of the family."""
+    """One family: its rows joined to one p a model, the models corrected for each other.
+
+    p is inf where a row is no test. A model without any row is not of the family; one whose rows are all no tests is,
+    with p = 1: if only those counted that differ enough to be tested, a few restless ones would be their own family.
+    """
     found, q = np.zeros(models, dtype=np.bool_), np.ones(models)
     bound, rows = np.full(models, np.nan), np.zeros(tests.size, dtype=np.bool_)
     place = np.flatnonzero(np.isfinite(p))
     if not place.size:
         return _Discoveries(found, rows, q, bound)
     adjusted, joined, tested = _joined(p[place], model[place], models)
-    family = np.flatnonzero(tested)
-    q[family] = benjamini_hochberg(joined[family])
+    family = np.unique(model)
+    q[family] = benjamini_hochberg(np.minimum(joined[family], 1.0))
     rate = settings.false_discoveries
     passed = q <= rate
     passed[tested == 0] = False

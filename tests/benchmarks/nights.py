@@ -146,32 +146,35 @@ def course(
     step: Step,
     *,
     models: int,
+    fleets: int = 1,
     size: int = 2000,
     before: int = 7,
     after: int = 21,
     damaged: float = 0.02,
 ) -> dict[str, Course]:
     """The drop is reached linearly over `ramp` nights (1: a step), after some healthy nights since the pin."""
-    fleet = Fleet(seed, models, (size,), damaged)
     names = (OURS, *rivals)
-    first = {name: np.full(fleet.damaged, np.inf) for name in names}
+    firsts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     tallies = {name: Tally() for name in names}
-    drifts = begun(fleet)
-    for number in range(1 - before, after + 1):
-        night = fleet.night(drop * min(1.0, max(0, number) / ramp))
-        result = judged(night, drifts)
-        drifts = result.drifts
-        calls = {OURS: result.detected, **{name: rival(fleet, night) for name, rival in rivals.items()}}
-        for name, called in calls.items():
-            tallies[name].add(called, fleet.damaged)
-            if number > 0:
-                first[name] = np.where(called[: fleet.damaged], np.minimum(first[name], number), first[name])
-        step()
-    return {
-        name: Course(
-            power=float(np.isfinite(nights).mean()),
-            delay=float(median(nights[np.isfinite(nights)].tolist())) if np.isfinite(nights).any() else None,
-            per_thousand=tallies[name].per_thousand,
-        )
-        for name, nights in first.items()
-    }
+    for number in range(fleets):
+        fleet = Fleet(seed + number, models, (size,), damaged)
+        first = {name: np.full(fleet.damaged, np.inf) for name in names}
+        drifts = begun(fleet)
+        for at in range(1 - before, after + 1):
+            night = fleet.night(drop * min(1.0, max(0, at) / ramp))
+            result = judged(night, drifts)
+            drifts = result.drifts
+            calls = {OURS: result.detected, **{name: rival(fleet, night) for name, rival in rivals.items()}}
+            for name, called in calls.items():
+                tallies[name].add(called, fleet.damaged)
+                if at > 0:
+                    first[name] = np.where(called[: fleet.damaged], np.minimum(first[name], at), first[name])
+            step()
+        for name in names:
+            firsts[name].append(first[name])
+    return {name: _course(np.concatenate(nights), tallies[name]) for name, nights in firsts.items()}
+
+
+def _course(nights: NDArray[np.float64], tally: Tally) -> Course:
+    found = nights[np.isfinite(nights)]
+    return Course(found.size / nights.size, float(median(found.tolist())) if found.size else None, tally.per_thousand)

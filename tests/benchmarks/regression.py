@@ -40,7 +40,7 @@ GROWTHS = (0.05, 0.10, 0.20, 0.50)
 
 
 def measure(telling: Telling, *, quick: bool) -> Findings:
-    models, nights, fleets, count = (2_000, 10, 2, 60) if quick else (10_000, 40, 10, 1_000)
+    models, nights, fleets, drifting, count = (2_000, 10, 2, 3, 60) if quick else (10_000, 40, 10, 3, 1_000)
     telling.phase(f"{nights} nights of {models:,} healthy models", of=nights)
     calm = healthy(Fleet(11, models, SIZES), nights, rivals.OVERALL, telling.step)
     severities = Severities()
@@ -48,8 +48,8 @@ def measure(telling: Telling, *, quick: bool) -> Findings:
     slices = _slices(telling, fleets=fleets, models=models, severities=severities)
     courses: dict[str, Any] = {}
     for name, (drop, ramp) in COURSES.items():
-        telling.phase(f"{name} over {ramp} nights" if ramp > 1 else name, of=28)
-        found = course(5_000, drop, ramp, rivals.OVERALL, telling.step, models=models, damaged=0.05 if quick else 0.02)
+        telling.phase(f"{name} over {ramp} nights" if ramp > 1 else name, of=28 * drifting)
+        found = course(5_000, drop, ramp, rivals.OVERALL, telling.step, models=models, fleets=drifting)
         courses[name] = {who: asdict(one) for who, one in found.items()}
     series = _series(telling, count)
     telling.phase("a whole night through judge_night")
