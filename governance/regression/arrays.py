@@ -115,8 +115,9 @@ def judge(night: Night, sizes: Sizes, settings: RegressionSettings) -> Judged:
     everybody = np.arange(models)
     p = night.overall.p()
     overall = _discovered(night.overall, p, everybody, models, sizes.least, settings)
-    slice_p = np.where(night.slices.testable(settings), night.slices.p(), np.inf)
-    slices = _discovered(night.slices, slice_p, night.slice_model, models, sizes.least_in_slice, settings)
+    slice_p = night.slices.p()
+    tested = np.where(night.slices.testable(settings), slice_p, np.inf)
+    slices = _discovered(night.slices, tested, night.slice_model, models, sizes.least_in_slice, settings)
     guards = _discovered(night.guards, night.guards.p(), night.guard_model, models, sizes.least, settings)
     drifts = night.drifts.after(night.overall, night.fresh, settings)
     drifting, drift_bound = _drifting(drifts, night.overall, sizes, settings)
@@ -130,7 +131,7 @@ def judge(night: Night, sizes: Sizes, settings: RegressionSettings) -> Judged:
         cumulative_loss=guards.found,
         drifting=drifting,
         p=p,
-        slice_p=night.slices.p(),
+        slice_p=slice_p,
         q=np.minimum.reduce([overall.q, slices.q, guards.q]),
         bound=bound,
         severity=np.where(detected, severity, 0),
@@ -167,7 +168,6 @@ def _discovered(
     q[family] = benjamini_hochberg(np.minimum(joined[family], 1.0))
     rate = settings.false_discoveries
     passed = q <= rate
-    passed[tested == 0] = False
     level = passed.sum() * rate / family.size
     # the tolerance is for rounding: a model's smallest adjusted p is its joined p, which passed
     significant = passed[model[place]] & (adjusted <= level * (1 + 1e-12))
