@@ -115,8 +115,9 @@ def judge(night: Night, sizes: Sizes, settings: RegressionSettings) -> Judged:
     everybody = np.arange(models)
     p = night.overall.p()
     overall = _discovered(night.overall, p, everybody, models, sizes.least, settings)
-    slice_p = np.where(night.slices.testable(settings), night.slices.p(), np.inf)
-    slices = _discovered(night.slices, slice_p, night.slice_model, models, sizes.least_in_slice, settings)
+    slice_p = night.slices.p()
+    tested = np.where(night.slices.testable(settings), slice_p, np.inf)
+    slices = _discovered(night.slices, tested, night.slice_model, models, sizes.least_in_slice, settings)
     guards = _discovered(night.guards, night.guards.p(), night.guard_model, models, sizes.least, settings)
     drifts = night.drifts.after(night.overall, night.fresh, settings)
     drifting, drift_bound = _drifting(drifts, night.overall, sizes, settings)
@@ -130,7 +131,7 @@ def judge(night: Night, sizes: Sizes, settings: RegressionSettings) -> Judged:
         cumulative_loss=guards.found,
         drifting=drifting,
         p=p,
-        slice_p=night.slices.p(),
+        slice_p=slice_p,
         q=np.minimum.reduce([overall.q, slices.q, guards.q]),
         bound=bound,
         severity=np.where(detected, severity, 0),
@@ -152,19 +153,21 @@ class _Discoveries:
 def _discovered(
     tests: Rows, p: Floats, model: Indices, models: int, least: float, settings: RegressionSettings
 ) -> _Discoveries:
-    """One family: its rows joined to one p a model, the models corrected for each other. p is inf where a row is no
-    test; a model without tests is not of the family."""
+    """One family: its rows joined to one p a model, the models corrected for each other.
+
+    p is inf where a row is no test. A model without any row is not of the family; one whose rows are all no tests is,
+    with p = 1: if only those counted that differ enough to be tested, a few restless ones would be their own family.
+    """
     found, q = np.zeros(models, dtype=np.bool_), np.ones(models)
     bound, rows = np.full(models, np.nan), np.zeros(tests.size, dtype=np.bool_)
     place = np.flatnonzero(np.isfinite(p))
     if not place.size:
         return _Discoveries(found, rows, q, bound)
     adjusted, joined, tested = _joined(p[place], model[place], models)
-    family = np.flatnonzero(tested)
-    q[family] = benjamini_hochberg(joined[family])
+    family = np.unique(model)
+    q[family] = benjamini_hochberg(np.minimum(joined[family], 1.0))
     rate = settings.false_discoveries
     passed = q <= rate
-    passed[tested == 0] = False
     level = passed.sum() * rate / family.size
     # the tolerance is for rounding: a model's smallest adjusted p is its joined p, which passed
     significant = passed[model[place]] & (adjusted <= level * (1 + 1e-12))

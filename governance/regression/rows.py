@@ -119,7 +119,7 @@ class Rows:
 
     def standard_score(self) -> Floats:
         """Of the drop, normal with variance 1 where there is none; ±inf where losses all grew by the same."""
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.nan_to_num(
                 self._by_kind(
                     lambda v: discordance.standard_score(v[:, 0], v[:, 1]),

@@ -108,15 +108,19 @@ def _gathering(
 
 
 def _usual(reference: Sequence[float], settings: SeriesSettings) -> tuple[float, float]:
-    """Median and effective spread."""
+    """Median and effective spread.
+
+    The correlation is that of values limited to the centre ± 3 s: a single spike would otherwise hide it.
+    """
     values = np.asarray(reference)
     centre = float(np.median(values))
-    spread = MAD_TO_SD * float(np.median(np.abs(values - centre)))
-    off = values - values.mean()
+    spread = max(settings.steadiest, MAD_TO_SD * float(np.median(np.abs(values - centre))))
+    off = np.clip(values - centre, -settings.clip * spread, settings.clip * spread)
+    off -= off.mean()
     whole = float(off @ off)
     r = float(off[1:] @ off[:-1]) / whole if whole > 0 else 0.0
     r = min(MOST_CORRELATED, max(0.0, r))
-    return centre, max(settings.steadiest, spread) * math.sqrt((1 + r) / (1 - r))
+    return centre, spread * math.sqrt((1 + r) / (1 - r))
 
 
 def _grown(share: float) -> float:

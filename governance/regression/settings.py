@@ -35,7 +35,8 @@ class RegressionSettings:
     """false_discoveries: share of findings of a night that may be false, in each family of tests (see `arrays`).
 
     fewest_in_slice, fewest_discordant: a smaller slice is not tested.
-    arl: e-detectors alarm at this value, hence at most once in so many nights of a healthy model on average [1].
+    arl: e-detectors alarm at this value, hence at most once in so many nights of a healthy model on average [1]: a
+    third of an alarm in 1,000 nights at 3,000. With 10,000 a drift of two points is found half a night later.
     window: nights over which a drift is estimated; it must amount to `least` there.
     clip: standard scores beyond it count as this much, so that one strange night cannot alarm alone.
     fleet_alpha: the level at which one model of a fleet has to be significant when about 2 % of it regressed; the
@@ -50,7 +51,7 @@ class RegressionSettings:
     false_discoveries: float = 0.05
     fewest_in_slice: int = 30
     fewest_discordant: int = 6
-    arl: float = 10_000.0
+    arl: float = 3_000.0
     rates: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
     clip: float = 3.0
     window: int = 7

@@ -18,7 +18,9 @@ def t_worse(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Floats:
     size, middle, spread = _floats(n, mean, sd)
     error = spread / np.sqrt(np.maximum(size, 1.0))
     certain = error == 0
-    p = stdtr(np.maximum(size - 1, 1.0), -middle / np.where(certain, 1.0, error))
+    with np.errstate(over="ignore"):  # a mean beyond any number of errors
+        t = middle / np.where(certain, 1.0, error)
+    p = stdtr(np.maximum(size - 1, 1.0), -t)
     return np.where(size < 2, 1.0, np.where(certain, np.where(middle <= 0, 1.0, 0.0), p))
 
 

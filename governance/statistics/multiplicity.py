@@ -33,7 +33,7 @@ def adjusted_within(p: ArrayLike) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
-    tests = np.isfinite(values).sum(axis=1, keepdims=True)
+    tests = np.maximum(np.isfinite(values).sum(axis=1, keepdims=True), 1)
     stepped = ordered * tests / np.arange(1, values.shape[1] + 1)
     stepped[~np.isfinite(ordered)] = np.inf
     stepped = np.minimum.accumulate(stepped[:, ::-1], axis=1)[:, ::-1]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 FEWEST = 6  # with fewer points no slope's 95 % interval can exclude 0 in a way that deserves a word
@@ -13,11 +14,16 @@ FEWEST = 6  # with fewer points no slope's 95 % interval can exclude 0 in a way 
 def theil_sen(values: Sequence[float], times: Sequence[float]) -> tuple[float, float, float] | None:
     """Median slope of all pairs of points, and its 95 % interval [1], in values per unit of time.
 
-    None below six points, or where all of them are of one time.
+    None below six points, where all of them are of one time, or where too many are alike for an interval.
     """
-    from scipy.stats import theilslopes  # slow to import, and seldom needed
+    import numpy as np  # slow to import, and seldom needed
+    from scipy.stats import theilslopes
 
     if len(values) < FEWEST or len(set(times)) < 2:
         return None
-    found = theilslopes(values, times, 0.95)
-    return float(found.slope), float(found.low_slope), float(found.high_slope)
+    if len(set(values)) == 1:
+        return 0.0, 0.0, 0.0
+    with np.errstate(invalid="ignore"):  # of the interval's variance, among many ties
+        found = theilslopes(values, times, 0.95)
+    slope, low, high = float(found.slope), float(found.low_slope), float(found.high_slope)
+    return (slope, low, high) if math.isfinite(low) and math.isfinite(high) else None

@@ -35,6 +35,7 @@ NAMES = {
     "drift": "Drift",
     "ingest": "Recording inferences",
     "starting": "Starting and idling",
+    "regression": "Regression detection",
 }
 """The benchmarks, each a module of this package with `measure(telling, quick=...)`, in the order of running."""
 
