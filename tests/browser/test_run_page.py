@@ -44,6 +44,7 @@ def test_the_run_page_reads_like_the_story(waiting: TransitionRequest, page: Pag
         "Is the record complete?",
         "Are the artifacts intact?",
         "Can loading the weights run code?",
+        "Are the data what is expected of them?",
         "Has it been evaluated, and well enough?",
         "Is it at least as good as what is in production?",
         "Have enough people approved exactly this?",
