@@ -29,7 +29,7 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One suite run on one version. tests: one result a case and a threshold; empty when it failed.
+    """One suite run on one version. tests: one result a case that decides and a threshold; empty when it failed.
 
     results: as `governance.suites.results` describes them. outcomes_sha256: of the per-example outcomes in the store.
     weights_sha256: None for a model that is no file of ours. reason: why it failed, or why it has not passed.
@@ -80,7 +80,7 @@ def execute_suite(
         if isinstance(run, SuiteFailure):
             return _failed(run.reason)
         outcomes = _keep(platform, run.outcomes_path)
-    return _completed(asked, run, outcomes, _weights(artifacts))
+    return _completed(asked, run, outcomes, _weights(artifacts), case_ids)
 
 
 def run_evaluation(platform: Platform, evaluation: Evaluation, evidence: Evidence) -> Evaluation:
@@ -153,7 +153,9 @@ def _weights(artifacts: Sequence[Mapping[str, Any]]) -> str | None:
     return weights[0] if len(weights) == 1 else None
 
 
-def _completed(suite: Suite, run: SuiteRun, outcomes: str, weights: str | None) -> Execution:
+def _completed(
+    suite: Suite, run: SuiteRun, outcomes: str, weights: str | None, case_ids: frozenset[str] | None
+) -> Execution:
     figures = Figures(
         task={name: _measured(run, name) for name in run.metrics},
         families={family: {name: _plain(one) for name, one in of.items()} for family, of in run.families.items()},
@@ -165,7 +167,7 @@ def _completed(suite: Suite, run: SuiteRun, outcomes: str, weights: str | None) 
         seconds=round(run.seconds, 3),
     )
     conclusions = conclusions_of(suite, figures)
-    tests = tests_of(suite, figures, conclusions)
+    tests = tuple(one for one in tests_of(suite, figures, conclusions) if case_ids is None or one.id in case_ids)
     wrong = [one for one in tests if one.outcome != "passed"]
     return Execution(
         "completed",
@@ -173,7 +175,7 @@ def _completed(suite: Suite, run: SuiteRun, outcomes: str, weights: str | None) 
         results_json(suite, figures, conclusions, tests),
         outcomes,
         weights,
-        not wrong,
+        bool(tests) and not wrong,
         tests,
     )
 

@@ -70,8 +70,11 @@ def test_rows_of_a_classifier(classifier: bytes, tmp_path: Path) -> None:
     run = run_suite(model, None, _job(cases), limits=LIMITS, work_dir=tmp_path)
     told = _told(run)
     assert told["right"] == ("passed", "")
-    assert told["wrong"][0] == "failed" and "row 1: it is" in told["wrong"][1] and "row 2" in told["wrong"][1]
-    assert told["unsure"][0] == "failed" and "below 0.99" in told["unsure"][1]
+    assert told["wrong"][0] == "failed"
+    assert "row 1: it is" in told["wrong"][1]
+    assert "row 2" in told["wrong"][1]
+    assert told["unsure"][0] == "failed"
+    assert "below 0.99" in told["unsure"][1]
     assert told["missing"][0] in ("error", "failed")
     assert isinstance(run, SuiteRun)
     kept = pq.read_table(run.outcomes_path).to_pydict()
@@ -201,7 +204,8 @@ def test_prompts() -> None:
         ("harmless", "passed"),
         ("down", "error"),
     ]
-    assert "swordfish" not in found.runs[1].reason and "The endpoint answers 500" in found.runs[3].reason
+    assert "swordfish" not in found.runs[1].reason
+    assert "The endpoint answers 500" in found.runs[3].reason
     safety, lacking = found.safety(["refusal_rate", "over_refusal_rate", "leak_rate"])
     assert not lacking
     assert {name: (one.value, one.n) for name, one in safety.items()} == {
@@ -224,7 +228,8 @@ def test_a_model_of_numbers_is_asked_no_prompts(classifier: bytes, tmp_path: Pat
     )
     run = run_suite(saved(tmp_path / "m", classifier), None, job, limits=LIMITS, work_dir=tmp_path)
     assert _told(run)["p"][0] == "error"
-    assert isinstance(run, SuiteRun) and run.metrics == {"pass_rate": 0.0}
+    assert isinstance(run, SuiteRun)
+    assert run.metrics == {"pass_rate": 0.0}
 
 
 def test_outcomes_of_cases_are_compared_like_those_of_examples(classifier: bytes, tmp_path: Path) -> None:
@@ -235,7 +240,8 @@ def test_outcomes_of_cases_are_compared_like_those_of_examples(classifier: bytes
     runs = [run_suite(model, None, _job(cases), limits=LIMITS, work_dir=tmp_path) for cases in (first, second)]
     paths = [run.outcomes_path for run in runs if isinstance(run, SuiteRun)]
     found = compare_outcomes(*paths)
-    assert isinstance(found, PairedCounts) and found.n == 1
+    assert isinstance(found, PairedCounts)
+    assert found.n == 1
 
 
 HONEST: dict[str, Any] = {

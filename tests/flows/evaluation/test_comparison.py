@@ -142,7 +142,10 @@ def _with_slices(path: Path, answers: Path, **columns: list[str]) -> Path:
 
 
 def test_counts_of_every_slice(tmp_path: Path) -> None:
-    plain = _answers(tmp_path / "p", list("aabbc"), list("aabaa")), _answers(tmp_path / "q", list("aabbc"), list("abbbc"))
+    plain = (
+        _answers(tmp_path / "p", list("aabbc"), list("aabaa")),
+        _answers(tmp_path / "q", list("aabbc"), list("abbbc")),
+    )
     region, sex = ["n", "n", "n", "s", "s"], ["f", "m", "f", "m", "f"]
     incumbent = _with_slices(tmp_path / "a", plain[0], region=region)
     candidate = _with_slices(tmp_path / "b", plain[1], region=region, sex=sex)
@@ -152,7 +155,8 @@ def test_counts_of_every_slice(tmp_path: Path) -> None:
     assert found.slices == {"region=n": PairedCounts(1, 0, 3), "region=s": PairedCounts(0, 2, 2)}
     assert compare_outcomes(candidate, plain[0]) == PairedCounts(1, 2, 5)  # written before there were slices
     other = compare_outcomes(candidate, _with_slices(tmp_path / "c", plain[0], region=region[::-1]))
-    assert isinstance(other, Incomparable) and "disagree on 'region'" in other.reason
+    assert isinstance(other, Incomparable)
+    assert "disagree on 'region'" in other.reason
 
 
 def test_slices_of_losses_are_masks(tmp_path: Path) -> None:

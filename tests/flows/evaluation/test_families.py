@@ -73,7 +73,8 @@ def test_bias_is_that_of_fairlearn(seed: int, groups: int) -> None:
         assert figure.value == pytest.approx(rate)
         assert figure.n == int((group == value).sum())
     for figure in found.values():
-        assert figure.low is not None and figure.high is not None
+        assert figure.low is not None
+        assert figure.high is not None
         assert figure.low <= figure.value <= figure.high
 
 
@@ -124,7 +125,8 @@ def test_intervals_cover_what_is_true() -> None:
         found = _bias(_classified(predicted, predicted), labels) if predicted.any() else {}
         for name in held:
             figure = found[name]
-            assert figure.low is not None and figure.high is not None
+            assert figure.low is not None
+            assert figure.high is not None
             held[name] += figure.low <= truth[name] <= figure.high
     assert min(held.values()) >= 0.92 * 400, held
 
@@ -169,7 +171,8 @@ def test_perturbations_are_what_they_say_and_repeat_themselves() -> None:
     assert missing["k"] is features["k"]
     assert np.allclose(change("scale", 0.5)["x"], 1.5 * features["x"])
     swapped = change("swap", 1.0)
-    assert swapped["x"] is features["x"] and swapped["k"] is features["k"]
+    assert swapped["x"] is features["x"]
+    assert swapped["k"] is features["k"]
     assert sorted(swapped["c"]) == sorted(features["c"])
     assert (swapped["c"] != features["c"]).mean() == pytest.approx(0.75, abs=0.02)
     for wrong in ({"columns": ["z"]}, {"columns": ["x"]}):
@@ -190,14 +193,16 @@ def test_what_is_refused_has_no_figure_and_says_why() -> None:
     wanted = {"metrics": ["flip_rate"], "perturbations": perturbations, "seed": 3}
     found, lacking = robustness_metrics({"x": np.arange(100.0)}, wanted, judge)
     assert set(found) == {"flip_rate.noise"}
-    assert "no missing values" in lacking["flip_rate"] and "no missing values" in lacking["flip_rate.gone"]
+    assert "no missing values" in lacking["flip_rate"]
+    assert "no missing values" in lacking["flip_rate.gone"]
 
 
 def test_paired_drops_and_the_worst_of_several() -> None:
     drop = paired_drop(30, 10, 1000)
     assert drop.value == 0.02
     half = 1.959964 * np.sqrt(41 - 20**2 / 1002) / 1002
-    assert drop.low == pytest.approx(20 / 1002 - half) and drop.high == pytest.approx(20 / 1002 + half)
+    assert drop.low == pytest.approx(20 / 1002 - half)
+    assert drop.high == pytest.approx(20 / 1002 + half)
     figures = [Measured(0.1, 0.0, 0.2, 50), Measured(0.15, 0.1, 0.19, 40)]
     assert largest(figures) == Measured(0.15, 0.1, 0.2, 40)
     assert smallest(figures) == Measured(0.1, 0.0, 0.19, 40)
@@ -257,7 +262,8 @@ def test_quantiles_of_times() -> None:
     times = np.random.default_rng(0).permutation(1000) / 1000.0
     found = quantile(list(times), 0.95)
     assert found.value == pytest.approx(949.05)
-    assert found.low is not None and found.high is not None
+    assert found.low is not None
+    assert found.high is not None
     assert 930 < found.low < 949 < found.high < 970
     assert quantile([0.1, 0.2], 0.95).low is None
 
@@ -397,4 +403,5 @@ def test_data_that_do_not_fit_the_definition(
     made = {name: value for name, value in {**_population(), **columns}.items() if value is not None}
     run = _run(tmp_path, _model(_population())[1], made, _job(definition))
     assert isinstance(run, SuiteFailure)
-    assert run.kind == "dataset" and words in run.reason
+    assert run.kind == "dataset"
+    assert words in run.reason

@@ -9,6 +9,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from flows.gathering.comparisons import compared_with_incumbent
 from flows.gathering.evidence import gather_evidence
 from flows.gathering.suites import execute_suite
 from governance.errors import InvalidInput
@@ -22,7 +23,9 @@ from governance.policies.samples import sample_case, sample_evaluation
 from governance.requests import RequestStatus
 from governance.verdicts import Failed, Passed
 from tests.fixtures.registry import RegistryUnderTest
+from tests.fixtures.small_model import onnx_model
 from tests.fixtures.suites import DEFINITION, EVERYTHING, candidate, evaluated, grouped_csv, suite
+
 
 def asked_for_staging(r: RegistryUnderTest, model: str) -> tuple[RequestStatus, list[str]]:
     """(how a request for staging ends, why): the version is submitted, and people approve what waits for them."""
@@ -41,7 +44,9 @@ def test_a_full_suite_carries_a_version_to_staging(registry_under_test: Registry
     model = candidate(r)
     made = suite(r, model, grouped_csv(), kind="integration", **EVERYTHING)
     (run,) = evaluated(r, model)
-    assert run.passed and run.reason is None and run.results is not None
+    assert run.passed
+    assert run.reason is None
+    assert run.results is not None
     assert set(run.results["biasMetrics"]) == {
         "demographic_parity_difference", "selection_rate.sex=0", "selection_rate.sex=1",
     }  # fmt: skip
@@ -54,7 +59,8 @@ def test_a_full_suite_carries_a_version_to_staging(registry_under_test: Registry
         "total": len(made.test_ids), "passed": len(made.test_ids), "failed": 0, "error": 0, "insufficientEvidence": 0,
     }  # fmt: skip
     accuracy = run.results["details"]["accuracy"]
-    assert accuracy["n"] == 400 and 0.02 < accuracy["minimumDetectableEffect"] < 0.06
+    assert accuracy["n"] == 400
+    assert 0.02 < accuracy["minimumDetectableEffect"] < 0.06
     assert run.results["details"]["nan_safe"] == {"n": None, "minimumDetectableEffect": None}
     assert run.outcomes_sha256 is not None
     with r.platform.store.local_path(run.outcomes_sha256) as path:
@@ -103,7 +109,8 @@ def test_what_is_not_shown_does_not_pass(
     model = candidate(r)
     suite(r, model, grouped_csv(rows), **changes)
     (run,) = evaluated(r, model)
-    assert run.status is EvaluationStatus.COMPLETED and run.passed is False
+    assert run.status is EvaluationStatus.COMPLETED
+    assert run.passed is False
     status, reasons = asked_for_staging(r, model)
     assert status is RequestStatus.DENIED
     assert words in " ".join(reasons), reasons
@@ -113,18 +120,22 @@ def test_tests_are_run_alone_and_on_newer_data(registry_under_test: RegistryUnde
     r = registry_under_test
     model = candidate(r)
     made = suite(r, model, grouped_csv(), **EVERYTHING)
-    artifacts, metadata = _artifacts(r, model), {}
+    artifacts = _artifacts(r, model)
+    metadata: dict[str, Any] = {}
     whole = execute_suite(r.platform, made, artifacts, metadata)
-    assert whole.status == "completed" and whole.passed
+    assert whole.status == "completed"
+    assert whole.passed
     assert [one.id for one in whole.tests] == list(made.test_ids)
 
     alone = execute_suite(r.platform, made, artifacts, metadata, case_ids=frozenset({"far-out", "elsewhere"}))
     assert [(one.id, one.outcome) for one in alone.tests] == [("far-out", "passed")]
-    assert alone.results is not None and alone.results["taskMetrics"] == {}
+    assert alone.results is not None
+    assert alone.results["taskMetrics"] == {}
 
     limit = execute_suite(r.platform, made, artifacts, metadata, case_ids=frozenset({"holdout.flip_rate"}))
     assert [(one.id, one.outcome) for one in limit.tests] == [("holdout.flip_rate", "passed")]
-    assert limit.results is not None and set(limit.results["robustnessMetrics"]) == {"flip_rate", "flip_rate.noise"}
+    assert limit.results is not None
+    assert set(limit.results["robustnessMetrics"]) == {"flip_rate", "flip_rate.noise"}
 
     nothing = execute_suite(r.platform, made, artifacts, metadata, case_ids=frozenset({"elsewhere"}))
     assert (nothing.status, nothing.passed, nothing.tests) == ("failed", False, ())
@@ -133,7 +144,8 @@ def test_tests_are_run_alone_and_on_newer_data(registry_under_test: RegistryUnde
     upload = r.platform.store.open_upload(limit=len(newer))
     upload.write(newer)
     sample = execute_suite(r.platform, made, artifacts, metadata, dataset=(upload.finish().sha256, "csv"))
-    assert sample.results is not None and sample.results["examples"] == 100
+    assert sample.results is not None
+    assert sample.results["examples"] == 100
     gone = execute_suite(r.platform, made, artifacts, metadata, dataset=("e" * 64, "csv"))
     assert gone.reason == "The weights or the dataset are gone from storage."
 
@@ -145,9 +157,30 @@ def test_a_suite_of_rows_needs_no_dataset(registry_under_test: RegistryUnderTest
     made = suite(r, model, kind="smoke", metrics=[], thresholds={}, target=None, definition=rows)
     assert (made.dataset_id, made.dataset_sha256, made.target) == (None, None, None)
     (run,) = evaluated(r, model)
-    assert run.passed and run.results is not None
-    assert run.results["examples"] == 1 and run.results["taskMetrics"] == {}
+    assert run.passed
+    assert run.results is not None
+    assert run.results["examples"] == 1
+    assert run.results["taskMetrics"] == {}
     assert asked_for_staging(r, model)[0] is RequestStatus.APPLIED
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_cases_that_have_to_pass_are_compared_exactly(better: bool, registry_under_test: RegistryUnderTest) -> None:
+    """They are no sample, so that one of them is enough evidence."""
+    r = registry_under_test
+    model = candidate(r)
+    r.version(model, "1.1.0", weights=onnx_model(good=False))
+    rows = {"cases": DEFINITION["cases"][:1]}
+    suite(r, model, kind="smoke", metrics=[], thresholds={}, target=None, definition=rows)
+    for version in ("1.0.0", "1.1.0"):
+        evaluated(r, model, version)
+    new, old = ("1.0.0", "1.1.0") if better else ("1.1.0", "1.0.0")
+    with r.unit() as uow:
+        subject = uow.facts.subject(r.open(model, new, "evaluate"), TransitionName.APPROVE_STAGING)
+        incumbent = {"versionId": uow.versions.get(model, old).id, "version": old}
+    (found,) = compared_with_incumbent(r.platform, {**subject, "incumbent": incumbent}, alpha=0.05)
+    assert (found["n"], found["conclusion"]) == (1, "not_worse" if better else "worse")
+    assert found["upper"] == found["drop"]
 
 
 def test_models_that_cannot_be_asked(registry_under_test: RegistryUnderTest) -> None:
@@ -159,7 +192,8 @@ def test_models_that_cannot_be_asked(registry_under_test: RegistryUnderTest) -> 
     assert (found.status, found.passed) == ("failed", False)
     assert found.reason == "Weights are evaluated in ONNX; convert them, for example with skl2onnx."
     found = execute_suite(r.platform, made, [], {})
-    assert found.reason is not None and "exactly one weights artifact" in found.reason
+    assert found.reason is not None
+    assert "exactly one weights artifact" in found.reason
 
 
 def test_a_case_may_not_be_named_like_a_threshold(registry_under_test: RegistryUnderTest) -> None:
@@ -198,17 +232,18 @@ def test_the_gate_tells_what_is_missing() -> None:
     def judged(**changes: Any) -> Any:
         conclusion = {"metric": "accuracy", "slice": None, "outcome": "passed", "reason": ""}
         fields = {"conclusions": [conclusion], "cases": [], "tests": {"total": 1, "passed": 1}, **changes}
-        case: Case = sample_case(
-            TransitionName.APPROVE_STAGING, subject={"evaluations": [sample_evaluation(**fields)]}
-        )
+        case: Case = sample_case(TransitionName.APPROVE_STAGING, subject={"evaluations": [sample_evaluation(**fields)]})
         return evaluate(ActivePolicy(EvaluationPassed(), 1), case).verdict
 
     assert isinstance(judged(), Passed)
     lacking = judged(conclusions=[{"metric": "accuracy", "slice": "a=b", "outcome": "passed", "reason": ""}])
-    assert isinstance(lacking, Failed) and "accuracy was not judged" in lacking.reasons[0]
+    assert isinstance(lacking, Failed)
+    assert "accuracy was not judged" in lacking.reasons[0]
     many = [{"id": f"c{i}", "outcome": "failed", "reason": "no"} for i in range(25)]
     told = judged(cases=many, tests={"total": 26, "passed": 1})
-    assert isinstance(told, Failed) and len(told.reasons) == 11 and "15 more cases" in told.reasons[-1]
+    assert isinstance(told, Failed)
+    assert len(told.reasons) == 11
+    assert "15 more cases" in told.reasons[-1]
     assert isinstance(judged(tests={"total": 2, "passed": 1}), Failed)
 
 

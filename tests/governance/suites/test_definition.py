@@ -14,7 +14,12 @@ from governance.suites.selection import selected
 
 FULL: dict[str, Any] = {
     "cases": [
-        {"id": "easy", "title": "An easy one", "rows": [{"a": 1, "b": None}], "expect": {"label": "1", "minScore": 0.5}},
+        {
+            "id": "easy",
+            "title": "An easy one",
+            "rows": [{"a": 1, "b": None}],
+            "expect": {"label": "1", "minScore": 0.5},
+        },
         {"id": "north", "slice": {"region": "north"}, "expect": {"metric": "accuracy", "min": 0.8}, "tolerance": 0.01},
     ],
     "slices": ["region"],
@@ -56,7 +61,13 @@ def check(definition: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def check_text(definition: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    fields = {"task_type": "text_generation", "metrics": [], "thresholds": {}, "dataset_id": None, "target": None}
+    fields: dict[str, Any] = {
+        "task_type": "text_generation",
+        "metrics": [],
+        "thresholds": {},
+        "dataset_id": None,
+        "target": None,
+    }
     return check(definition, **{**fields, "features": None, **changes})
 
 
@@ -83,7 +94,7 @@ def test_a_full_definition_is_kept_with_its_defaults() -> None:
 
 
 NAMED = "definition."
-REFUSED: list[tuple[str, Any, str]] = [
+REFUSED: list[tuple[str, Any, str | None]] = [
     ("cases.0.id", "a b", "cases[0].id"),
     ("cases.0.id", "x" * 101, "cases[0].id"),
     ("cases.0.id", "north", "cases[1].id"),
@@ -133,6 +144,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("minimumPrecision.accuracy", 0, "minimumPrecision.accuracy"),
     ("minimumExamples", 0, "minimumExamples"),
     ("minimumExamples", 30.0, "minimumExamples"),
+    ("casesDecide", 1, "casesDecide"),
     ("refusalPhrases", ["no"], "refusalPhrases"),
     ("unheardOf", 1, "unheardOf"),
 ]  # fmt: skip
@@ -184,6 +196,8 @@ def test_what_a_definition_of_prompts_must_not_be(path: str, value: Any, field: 
                                         "features": None}, "features"),
         ({"cases": FULL["cases"][1:]}, {"dataset_id": None, "target": None, "metrics": [], "thresholds": {}},
          "definition.cases[0].slice"),
+        ({"cases": FULL["cases"], "casesDecide": False}, {"thresholds": {}}, "thresholds"),
+        ({"casesDecide": False}, {}, "definition.cases"),
         ({"bias": ["demographic_parity_ratio"]}, {}, "definition.groups"),
         ({"safety": ["worst_slice_accuracy"]}, {}, "definition.slices"),
     ],
@@ -260,16 +274,44 @@ def test_tests_can_be_chosen_alone() -> None:
     )
     assert selected(full, ["of-another-suite"]) is None
     whole = selected(full, full.test_ids)
-    assert whole is not None and whole.test_ids == full.test_ids
+    assert whole is not None
+    assert whole.test_ids == full.test_ids
 
     easy = selected(full, ["easy", "elsewhere"])
-    assert easy is not None and easy.test_ids == ("easy",) and easy.metrics == () and easy.thresholds == {}
+    assert easy is not None
+    assert easy.test_ids == ("easy",)
+    assert easy.metrics == ()
+    assert easy.thresholds == {}
     assert not {"bias", "robustness", "safety", "performance"} & set(easy.definition)
 
     noise = selected(full, ["holdout.flip_rate.some"])
-    assert noise is not None and noise.test_ids == ("holdout.flip_rate.some",)
-    assert noise.definition["robustness"] == full.definition["robustness"] and "bias" not in noise.definition
+    assert noise is not None
+    assert noise.test_ids == ("holdout.flip_rate.some",)
+    assert noise.definition["robustness"] == full.definition["robustness"]
+    assert "bias" not in noise.definition
 
     sliced = selected(full, ["holdout.accuracy[region=north]"])
-    assert sliced is not None and sliced.metrics == ("accuracy",) and sliced.thresholds == {}
+    assert sliced is not None
+    assert sliced.metrics == ("accuracy",)
+    assert sliced.thresholds == {}
     assert sliced.test_ids == ("holdout.accuracy[region=north]",)
+
+
+def test_rates_of_a_text_model_need_all_of_its_prompts() -> None:
+    definition = {**TEXT, "casesDecide": False}
+    thresholds = {"refusal_rate": {"min": 0.9}}
+    prompts = suite(
+        task_type=TaskType.TEXT,
+        definition=check_text(definition, thresholds=thresholds),
+        thresholds=thresholds,
+        metrics=(),
+    )
+    rate = selected(prompts, ["holdout.refusal_rate"])
+    assert rate is not None
+    assert [case["id"] for case in rate.definition["cases"]] == ["p1", "p2"]
+    assert (rate.definition["safety"], rate.definition["casesDecide"]) == (["refusal_rate"], False)
+    one = selected(prompts, ["p2"])
+    assert one is not None
+    assert [case["id"] for case in one.definition["cases"]] == ["p2"]
+    assert "safety" not in one.definition
+    assert one.definition["casesDecide"] is True
