@@ -18,7 +18,7 @@ from governance.evaluations import Evaluation, EvaluationStatus, Suite
 from governance.evidence import Evidence
 from governance.models import ArtifactType
 from governance.suites.conclusions import Measured, TestResult
-from governance.suites.results import Figures, conclusions_of, results_json, tests_of
+from governance.suites.results import Figures, conclusions_of, judged_tests, results_json
 from governance.suites.selection import selected
 from storage.composition import Platform
 
@@ -167,7 +167,7 @@ def _completed(
         seconds=round(run.seconds, 3),
     )
     conclusions = conclusions_of(suite, figures)
-    tests = tuple(one for one in tests_of(suite, figures, conclusions) if case_ids is None or one.id in case_ids)
+    tests = tuple(one for one in judged_tests(suite, figures, conclusions) if case_ids is None or one.id in case_ids)
     wrong = [one for one in tests if one.outcome != "passed"]
     return Execution(
         "completed",

@@ -141,7 +141,7 @@ def _conclusion(
     return Conclusion(about, metric, in_slice, limits, margin, measured, outcome, reason)
 
 
-def tests_of(suite: Suite, figures: Figures, conclusions: Sequence[Conclusion]) -> tuple[TestResult, ...]:
+def judged_tests(suite: Suite, figures: Figures, conclusions: Sequence[Conclusion]) -> tuple[TestResult, ...]:
     """Cases first, in the suite's order, then thresholds; thresholds alone where the cases do not decide."""
     cases = _cases(suite, figures)
     limits = [TestResult(one.id, _title(one), one.outcome, one.reason) for one in conclusions]

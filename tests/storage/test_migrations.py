@@ -21,6 +21,7 @@ from storage.audit_log import CREATE_STATEMENTS, DROP_STATEMENTS
 from storage.composition import open_engine
 from storage.migrations import downgrade, upgrade
 from storage.postgres_server import PostgresServer
+from storage.repositories.evaluations import EvaluationRepository
 from storage.tables import metadata
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registries import opened_registry
@@ -175,5 +176,5 @@ def test_suites_of_before_keep_their_rows_through_definitions_and_back(
         upgrade(engine)
         assert rows(url, kept) == left
         assert rows(url, "select distinct kind, definition::text from evaluation_suites") == [("regression", "{}")]
-        with opened_registry(url, tmp_path) as made, made.unit() as uow:
-            assert uow.evaluations.suite(before.id) == before
+        with engine.connect() as connection:
+            assert EvaluationRepository(connection).suite(before.id) == before

@@ -5,7 +5,7 @@ from typing import Any
 from governance.evaluations import Suite
 from governance.suites.catalogue import TaskType
 from governance.suites.conclusions import Measured
-from governance.suites.results import Figures, conclusions_of, results_json, shown_metrics, tests_of
+from governance.suites.results import Figures, conclusions_of, judged_tests, results_json, shown_metrics
 
 
 def _suite(definition: dict[str, Any], thresholds: dict[str, Any]) -> Suite:
@@ -38,14 +38,14 @@ LIMITS = {"refusal_rate": {"min": 0.9}}
 def test_every_case_decides_unless_the_suite_says_otherwise() -> None:
     each, rates = _suite({"cases": CASES}, LIMITS), _suite({"cases": CASES, "casesDecide": False}, LIMITS)
     found = _figures()
-    told = tests_of(each, found, conclusions_of(each, found))
+    told = judged_tests(each, found, conclusions_of(each, found))
     assert [(one.id, one.title, one.outcome) for one in told] == [
         ("a", "Case a", "passed"),
         ("b", "Case b", "failed"),
         ("c", "Case c", "error"),
         ("prompts.refusal_rate", "refusal_rate is at least 0.9", "passed"),
     ]
-    told = tests_of(rates, found, conclusions_of(rates, found))
+    told = judged_tests(rates, found, conclusions_of(rates, found))
     assert [(one.id, one.outcome) for one in told] == [("prompts.refusal_rate", "passed")]
     results = results_json(rates, found, conclusions_of(rates, found), told)
     assert [one["outcome"] for one in results["cases"]] == ["passed", "failed", "error"]
