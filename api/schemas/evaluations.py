@@ -147,20 +147,21 @@ class ResultsRead(Read):
     """Evaluations from before there were definitions have the four families, intervals, examples and seconds alone."""
 
     task_metrics: dict[str, float]
-    bias_metrics: dict[str, float]
-    safety_metrics: dict[str, float]
-    robustness_metrics: dict[str, float]
+    bias_metrics: dict[str, float] = Field(default_factory=dict)
+    safety_metrics: dict[str, float] = Field(default_factory=dict)
+    robustness_metrics: dict[str, float] = Field(default_factory=dict)
     performance_metrics: dict[str, float] | None = None
-    intervals: dict[str, MetricInterval]
-    confidence: float
+    intervals: dict[str, MetricInterval] = Field(default_factory=dict)
+    confidence: float = 0.95
     details: dict[str, MetricDetail] | None = None
     slices: dict[str, SliceFigures] | None = None
     cases: list[TestRead] | None = None
+    cases_decide: bool | None = None
     conclusions: list[ConclusionRead] | None = None
     unavailable: dict[str, str] | None = Field(default=None, description="Why a metric has no figure.")
     tests: TestCounts | None = None
-    examples: int
-    seconds: float
+    examples: int | None = None
+    seconds: float | None = None
 
 
 class EvaluationResultsRead(EvaluationStatusRead):

@@ -122,6 +122,9 @@ class Definition(Body):
         default=None, description="By metric the half-width of the 95 % interval that is asked for."
     )
     minimum_examples: int | None = Field(default=None, description="30 if absent; with fewer a sample decides nothing.")
+    cases_decide: bool | None = Field(
+        default=None, description="Every case has to pass, unless this is false: then thresholds alone decide."
+    )
     refusal_phrases: list[str] | None = Field(default=None, description="In place of the built-in ones.")
 
 
@@ -139,4 +142,5 @@ class DefinitionRead(Read):
     slice_thresholds: dict[str, dict[str, dict[str, float]]] | None = None
     minimum_precision: dict[str, float] | None = None
     minimum_examples: int | None = None
+    cases_decide: bool | None = None
     refusal_phrases: list[str] | None = None

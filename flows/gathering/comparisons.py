@@ -30,6 +30,7 @@ def _compared(
 
     with platform.new_unit() as uow:
         theirs = uow.evaluations.latest(incumbent["versionId"], item["suiteId"])
+        suite = uow.evaluations.suite(item["suiteId"])
     if item["outcomesSha256"] is None:
         return unavailable("the candidate has not been evaluated on it.")
     if theirs is None or theirs.outcomes_sha256 is None:
@@ -51,6 +52,10 @@ def _compared(
         result = compare_continuous(paired.candidate, paired.incumbent, margin=item["margin"], alpha=alpha)
         unit = "fraction of loss"
     figures = asdict(result)
+    if isinstance(paired, PairedCounts) and suite.dataset_id is None and suite.definition.get("casesDecide", True):
+        # Every case has to pass: they are no sample, and what they say of the two versions holds exactly.
+        figures |= {"lower": figures["drop"], "upper": figures["drop"]}
+        figures["conclusion"] = "worse" if paired.b else "not_worse"
     return {
         **about,
         "incumbentEvaluationId": theirs.id,

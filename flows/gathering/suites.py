@@ -18,7 +18,7 @@ from governance.artifact_store import BlobMissing
 from governance.evaluations import Evaluation, EvaluationStatus, Suite
 from governance.evidence import Evidence
 from governance.suites.conclusions import Measured, TestResult
-from governance.suites.results import Figures, conclusions_of, results_json, tests_of
+from governance.suites.results import Figures, conclusions_of, judged_tests, results_json
 from governance.suites.selection import selected
 from storage.composition import Platform
 
@@ -29,7 +29,7 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One suite run on one version. tests: one result a case and a threshold; empty when it failed.
+    """One suite run on one version. tests: one result a case that decides and a threshold; empty when it failed.
 
     results: as `governance.suites.results` describes them. outcomes_sha256: of the per-example outcomes in the store.
     weights_sha256, endpoint_digest: what answered, one of the two. reason: why it failed, or why it has not passed.
@@ -82,7 +82,7 @@ def execute_suite(
         if isinstance(run, SuiteFailure):
             return _failed(run.reason)
         outcomes = _keep(platform, run.outcomes_path)
-    return _completed(part, run, outcomes, spec)
+    return _completed(part, run, outcomes, spec, case_ids)
 
 
 def run_evaluation(platform: Platform, evaluation: Evaluation, evidence: Evidence) -> Evaluation:
@@ -156,7 +156,9 @@ def _keep(platform: Platform, path: Path) -> str:
         upload.abort()
 
 
-def _completed(suite: Suite, run: SuiteRun, outcomes: str, spec: RunnerSpec) -> Execution:
+def _completed(
+    suite: Suite, run: SuiteRun, outcomes: str, spec: RunnerSpec, case_ids: frozenset[str] | None
+) -> Execution:
     figures = Figures(
         task={name: _measured(run, name) for name in run.metrics},
         families={family: {name: _plain(one) for name, one in of.items()} for family, of in run.families.items()},
@@ -168,7 +170,7 @@ def _completed(suite: Suite, run: SuiteRun, outcomes: str, spec: RunnerSpec) -> 
         seconds=round(run.seconds, 3),
     )
     conclusions = conclusions_of(suite, figures)
-    tests = tests_of(suite, figures, conclusions)
+    tests = tuple(one for one in judged_tests(suite, figures, conclusions) if case_ids is None or one.id in case_ids)
     wrong = [one for one in tests if one.outcome != "passed"]
     return Execution(
         "completed",
@@ -176,7 +178,7 @@ def _completed(suite: Suite, run: SuiteRun, outcomes: str, spec: RunnerSpec) -> 
         results_json(suite, figures, conclusions, tests),
         outcomes,
         spec.options.get("sha256"),
-        not wrong,
+        bool(tests) and not wrong,
         tests,
         spec.options.get("digest"),
     )

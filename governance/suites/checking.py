@@ -63,7 +63,8 @@ def _check_data(task: TaskType, dataset_id: str | None, target: str | None, feat
 def _check_thresholds(
     thresholds: Mapping[str, Mapping[str, float]], metrics: Sequence[str], definition: Mapping[str, Any]
 ) -> None:
-    if not thresholds and not definition.get("cases") and not definition.get("sliceThresholds"):
+    deciding = definition.get("cases") and definition.get("casesDecide", True)
+    if not thresholds and not deciding and not definition.get("sliceThresholds"):
         raise InvalidInput("A suite without a threshold would let anything pass.", details={"field": "thresholds"})
     computed = computed_metrics(metrics, definition)
     for name, limits in thresholds.items():

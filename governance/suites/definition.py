@@ -4,9 +4,10 @@
  "bias": [metric], "robustness": {"metrics": [...], "perturbations": [{"name", "kind", "strength", "columns"}], "seed"},
  "safety": [metric], "performance": {"metrics": [...], "calls", "batch"}, "margins": {metric: x},
  "sliceThresholds": {metric: {"<column>" or "<column>=<value>": limits}}, "minimumPrecision": {metric: half-width},
- "minimumExamples": n, "refusalPhrases": [text]}
+ "minimumExamples": n, "casesDecide": bool, "refusalPhrases": [text]}
 
-Every part may be left out. A slice threshold on a column holds for each of its values.
+Every part may be left out. A slice threshold on a column holds for each of its values. Every case has to pass, unless
+`casesDecide` is false: then the cases are a sample, of prompts for example, and only thresholds on rates decide.
 """
 
 from __future__ import annotations
@@ -214,6 +215,14 @@ def _minimum(value: Any, _: Frame, __: Mapping[str, Any]) -> Any:
     return whole_of("definition.minimumExamples", value, 1, 1_000_000)
 
 
+def _decide(value: Any, frame: Frame, found: Mapping[str, Any]) -> Any:
+    if not isinstance(value, bool):
+        raise refused("definition.casesDecide", "is true or false.")
+    if not value and "cases" not in found:
+        raise refused("definition.cases", "are what does not decide.")
+    return value
+
+
 def _phrases(value: Any, frame: Frame, _: Mapping[str, Any]) -> Any:
     if frame.task is not TaskType.TEXT:
         raise refused("definition.refusalPhrases", "are of text models.")
@@ -233,6 +242,7 @@ _PARTS: dict[str, Callable[[Any, Frame, Mapping[str, Any]], Any]] = {
     "minimumPrecision": _precision,
     "sliceThresholds": _slice_thresholds,
     "minimumExamples": _minimum,
+    "casesDecide": _decide,
     "refusalPhrases": _phrases,
 }
 

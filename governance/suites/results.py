@@ -3,9 +3,9 @@
 {"taskMetrics", "biasMetrics", "safetyMetrics", "robustnessMetrics": {name: number} (governance-design, Evaluation
 Entity), "performanceMetrics": the same where speed was measured, "intervals": {name: {"low", "high"}} at "confidence",
 "details": {name: {"n", "minimumDetectableEffect"}}, "slices": {"<column>=<value>": {"n", "metrics", "intervals"}},
-"cases": [test], "conclusions": [{"id", "metric", "slice", "outcome", "reason", "limits", "margin", "value", "low",
-"high", "n", "minimumDetectableEffect"}], "unavailable": {name: why}, "tests": {"total", "passed", "failed", "error",
-"insufficientEvidence"}, "examples", "seconds"}
+"cases": [test], "casesDecide": bool, "conclusions": [{"id", "metric", "slice", "outcome", "reason", "limits", "margin",
+"value", "low", "high", "n", "minimumDetectableEffect"}], "unavailable": {name: why}, "tests": {"total", "passed",
+"failed", "error", "insufficientEvidence"}, "examples", "seconds"}
 
 The minimum detectable effect is in the unit of the metric; see `governance.suites.conclusions` for it and for what the
 outcomes mean. n is null for what is no sample.
@@ -141,12 +141,16 @@ def _conclusion(
     return Conclusion(about, metric, in_slice, limits, margin, measured, outcome, reason)
 
 
-def tests_of(suite: Suite, figures: Figures, conclusions: Sequence[Conclusion]) -> tuple[TestResult, ...]:
-    """Cases first, in the suite's order, then thresholds."""
-    titles = {case["id"]: case.get("title", case["id"]) for case in suite.definition.get("cases", ())}
-    cases = [TestResult(one["id"], titles[one["id"]], _outcome(one["outcome"]), one["reason"]) for one in figures.cases]
+def judged_tests(suite: Suite, figures: Figures, conclusions: Sequence[Conclusion]) -> tuple[TestResult, ...]:
+    """Cases first, in the suite's order, then thresholds; thresholds alone where the cases do not decide."""
+    cases = _cases(suite, figures)
     limits = [TestResult(one.id, _title(one), one.outcome, one.reason) for one in conclusions]
-    return (*cases, *limits)
+    return (*cases, *limits) if suite.definition.get("casesDecide", True) else tuple(limits)
+
+
+def _cases(suite: Suite, figures: Figures) -> list[TestResult]:
+    titles = {case["id"]: case.get("title", case["id"]) for case in suite.definition.get("cases", ())}
+    return [TestResult(one["id"], titles[one["id"]], _outcome(one["outcome"]), one["reason"]) for one in figures.cases]
 
 
 def _outcome(told: str) -> Outcome:
@@ -171,7 +175,6 @@ def results_json(
         del families["performanceMetrics"]
     everything = figures.all()
     count = Counter(one.outcome for one in tests)
-    cases = {one["id"] for one in figures.cases}
     return {
         "taskMetrics": _values(figures.task),
         **families,
@@ -185,7 +188,8 @@ def results_json(
             name: {"n": size, "metrics": _values(figures.slices[name]), "intervals": _intervals(figures.slices[name])}
             for name, size in sorted(figures.slice_sizes.items())
         },
-        "cases": [one.to_json() for one in tests if one.id in cases],
+        "cases": [one.to_json() for one in _cases(suite, figures)],
+        "casesDecide": suite.definition.get("casesDecide", True),
         "conclusions": [one.to_json() for one in conclusions],
         "unavailable": dict(sorted(figures.unavailable.items())),
         "tests": {

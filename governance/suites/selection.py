@@ -7,10 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from governance.evaluations import Suite
+from governance.suites.catalogue import TaskType
 
 
 def selected(suite: Suite, ids: Collection[str]) -> Suite | None:
-    """The suite with the tests of these ids (see `Suite.test_ids`) and no more than they need; None without any."""
+    """The suite with the tests of these ids (see `Suite.test_ids`) and no more than they need; None without any.
+
+    Metrics of a text model are measured on its prompts, so it keeps all of them for a threshold. Cases that are asked
+    for decide.
+    """
     wanted = set(ids).intersection(suite.test_ids)
     if not wanted:
         return None
@@ -22,11 +27,14 @@ def selected(suite: Suite, ids: Collection[str]) -> Suite | None:
         if (chosen := {name: limit for name, limit in by_slice.items() if f"{suite.name}.{metric}[{name}]" in wanted})
     }
     needed = {name.partition(".")[0] for name in thresholds} | set(sliced)
+    asked = bool(cases)
+    if suite.task_type is TaskType.TEXT and needed:
+        cases = list(suite.definition["cases"])
     return replace(
         suite,
         metrics=tuple(name for name in suite.metrics if name in needed),
         thresholds=thresholds,
-        definition=_needed(suite.definition, cases, sliced, needed),
+        definition=_needed(suite.definition, cases, sliced, needed, asked=asked),
     )
 
 
@@ -35,10 +43,13 @@ def _needed(
     cases: list[Mapping[str, Any]],
     sliced: Mapping[str, Any],
     needed: Collection[str],
+    *,
+    asked: bool,
 ) -> dict[str, Any]:
     found = {name: part for name, part in definition.items() if name not in _CHOSEN}
     if cases:
         found["cases"] = cases
+        found["casesDecide"] = asked
     if sliced:
         found["sliceThresholds"] = sliced
     for part in ("bias", "safety"):
@@ -52,4 +63,4 @@ def _needed(
     return found
 
 
-_CHOSEN = frozenset({"cases", "sliceThresholds", "bias", "safety", "robustness", "performance"})
+_CHOSEN = frozenset({"cases", "casesDecide", "sliceThresholds", "bias", "safety", "robustness", "performance"})

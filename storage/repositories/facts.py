@@ -41,7 +41,8 @@ _JUDGED = """
     case when e.results ? 'conclusions' then jsonb_build_object(
         'biasMetrics', e.results -> 'biasMetrics', 'safetyMetrics', e.results -> 'safetyMetrics',
         'robustnessMetrics', e.results -> 'robustnessMetrics', 'conclusions', e.results -> 'conclusions',
-        'cases', jsonb_path_query_array(e.results -> 'cases', '$[*] ? (@.outcome <> "passed")'),
+        'cases', case when e.results -> 'casesDecide' = 'false'::jsonb then '[]'::jsonb
+            else jsonb_path_query_array(e.results -> 'cases', '$[*] ? (@.outcome <> "passed")') end,
         'tests', e.results -> 'tests') else '{}' end
 """
 

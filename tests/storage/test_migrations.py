@@ -21,9 +21,11 @@ from storage.audit_log import CREATE_STATEMENTS, DROP_STATEMENTS
 from storage.composition import open_engine
 from storage.migrations import downgrade, upgrade
 from storage.postgres_server import PostgresServer
+from storage.repositories.evaluations import EvaluationRepository
 from storage.tables import metadata
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.registries import opened_registry
+from tests.fixtures.suites import DEFINITION, grouped_csv, suite
 
 foundation = importlib.import_module("storage.migrations.versions.0001_foundation")
 
@@ -153,3 +155,26 @@ def test_the_audit_log_is_migrated_as_it_describes_itself() -> None:
 
     assert plain(foundation.AUDIT_LOG) == plain(CREATE_STATEMENTS)
     assert plain(foundation.DROP_AUDIT_LOG) == plain(DROP_STATEMENTS)
+
+
+def test_suites_of_before_keep_their_rows_through_definitions_and_back(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    kept = "select id, name, dataset_id, target, thresholds::text, digest from evaluation_suites order by id"
+    with fresh_database(postgres_server) as url, opened(url) as engine:
+        upgrade(engine)
+        with opened_registry(url, tmp_path) as made:
+            model = made.model()
+            before = suite(made, model, grouped_csv())
+            suite(made, model, grouped_csv(), name="with-cases", definition=DEFINITION)
+            rows_alone = {"cases": DEFINITION["cases"][:1]}
+            alone = suite(made, model, name="alone", metrics=[], thresholds={}, target=None, definition=rows_alone)
+        all_of_them = rows(url, kept)
+        downgrade(engine, "0010")
+        left = rows(url, kept)
+        assert left == [row for row in all_of_them if str(row[0]) != alone.id]  # an older release cannot say what it is
+        upgrade(engine)
+        assert rows(url, kept) == left
+        assert rows(url, "select distinct kind, definition::text from evaluation_suites") == [("regression", "{}")]
+        with engine.connect() as connection:
+            assert EvaluationRepository(connection).suite(before.id) == before

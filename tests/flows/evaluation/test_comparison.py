@@ -132,3 +132,51 @@ def test_a_regression_from_predictions_to_a_conclusion(tmp_path: Path) -> None:
     found = compare_outcomes(path, path)
     assert isinstance(found, PairedLosses)
     assert compare_continuous(found.candidate, found.incumbent, margin=0.05).conclusion == "not_worse"
+
+
+def _with_slices(path: Path, answers: Path, **columns: list[str]) -> Path:
+    table = pq.read_table(answers)
+    for name, values in columns.items():
+        table = table.append_column(f"slice.{name}", pa.array(values, pa.string()))
+    pq.write_table(table, path)
+    return path
+
+
+def test_counts_of_every_slice(tmp_path: Path) -> None:
+    plain = (
+        _answers(tmp_path / "p", list("aabbc"), list("aabaa")),
+        _answers(tmp_path / "q", list("aabbc"), list("abbbc")),
+    )
+    region, sex = ["n", "n", "n", "s", "s"], ["f", "m", "f", "m", "f"]
+    incumbent = _with_slices(tmp_path / "a", plain[0], region=region)
+    candidate = _with_slices(tmp_path / "b", plain[1], region=region, sex=sex)
+    found = compare_outcomes(candidate, incumbent)
+    assert isinstance(found, PairedCounts)
+    assert (found.b, found.c, found.n) == (1, 2, 5)
+    assert found.slices == {"region=n": PairedCounts(1, 0, 3), "region=s": PairedCounts(0, 2, 2)}
+    assert compare_outcomes(candidate, plain[0]) == PairedCounts(1, 2, 5)  # written before there were slices
+    other = compare_outcomes(candidate, _with_slices(tmp_path / "c", plain[0], region=region[::-1]))
+    assert isinstance(other, Incomparable)
+    assert "disagree on 'region'" in other.reason
+
+
+def test_slices_of_losses_are_masks(tmp_path: Path) -> None:
+    first, second = (_numbers(tmp_path / name, [1.0, 2.0, 3.0], [1.0, 2.0, 3.5]) for name in "pq")
+    found = compare_outcomes(
+        _with_slices(tmp_path / "a", first, k=["x", "y", "x"]), _with_slices(tmp_path / "b", second, k=["x", "y", "x"])
+    )
+    assert isinstance(found, PairedLosses)
+    assert {name: mask.tolist() for name, mask in found.slices.items()} == {
+        "k=x": [True, False, True],
+        "k=y": [False, True, False],
+    }
+
+
+def test_other_columns_are_no_slices(tmp_path: Path) -> None:
+    answers = _answers(tmp_path / "answers", list("ab"), list("ab"))
+    table = pq.read_table(answers)
+    for name, values in (("more", ["x", "y"]), ("slice.k", [1, 2]), ("slice.k", [None, "x"])):
+        path = tmp_path / "odd"
+        kind = pa.int64() if values == [1, 2] else pa.string()
+        pq.write_table(table.append_column(name, pa.array(values, kind)), path)
+        assert isinstance(compare_outcomes(path, answers), Incomparable)
