@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from flows.gathering.suites import Execution, execute_suite
+from flows.validation import live
 from flows.validation.baseline import Compared, compared
+from flows.validation.data import Examples, tests_of
 from governance.evaluations import Suite
 from governance.models import Artifact, ArtifactType, ModelVersion
 from governance.operations.baselines import score_of
@@ -34,7 +36,7 @@ class Ran:
     settled: bool
 
 
-def measure(platform: Platform, run: ValidationRun) -> Measured:
+def measure(platform: Platform, run: ValidationRun, examples: Examples) -> Measured:
     """Raises StoreUnavailable and DependencyUnavailable only; everything else about a model is a result."""
     with platform.new_unit() as uow:
         version = uow.versions.by_id(run.version_id)
@@ -55,8 +57,15 @@ def measure(platform: Platform, run: ValidationRun) -> Measured:
         )
         told.append(_told(ran, found))
     if wanted is not None:
-        tests += _unknown(wanted, tests)
-    return Measured(tests=tuple(tests), suites=tuple(told))
+        return Measured(tests=(*tests, *_unknown(wanted, tests)), suites=tuple(told))
+    checked = examples.checked(suites)
+    return Measured(
+        tests=(*tests, *tests_of(checked)),
+        suites=tuple(told),
+        latency=live.latency(platform, version, previous),
+        drift=live.drift(platform, version, suites),
+        data=tuple(checked),
+    )
 
 
 def run_suite_of(

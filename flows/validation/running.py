@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from flows.validation.data import Examples
 from flows.validation.measuring import measure
 from governance.errors import DependencyUnavailable
 from governance.operations.validation_runs import record_measured
@@ -13,12 +14,12 @@ from storage.composition import Platform
 _log = logging.getLogger("gatehouse.flows")
 
 
-def measure_one(platform: Platform, run: ValidationRun) -> None:
+def measure_one(platform: Platform, run: ValidationRun, examples: Examples) -> None:
     """What one model does must not stop the others: anything but a dependency that is down becomes an error of this
     run, with a plain reason. Raises DependencyUnavailable (StoreUnavailable is one): then nobody can measure.
     """
     try:
-        found = measure(platform, run)
+        found = measure(platform, run, examples)
     except DependencyUnavailable:
         raise
     except Exception as error:

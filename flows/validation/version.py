@@ -10,6 +10,7 @@ from prefect.states import Completed
 
 from flows.runtime import platform
 from flows.validation import story
+from flows.validation.data import Examples
 from flows.validation.running import give_up, measure_one
 from flows.validation.settling import settle_all
 from governance.operations.validation_runs import MOST_ATTEMPTS, begin_run
@@ -28,7 +29,8 @@ async def validate_version(run_id: str) -> State[None]:
             if run.attempt > MOST_ATTEMPTS:
                 await asyncio.to_thread(give_up, parts, run)
             else:
-                await asyncio.to_thread(measure_one, parts, run)
+                with Examples(parts) as examples:
+                    await asyncio.to_thread(measure_one, parts, run, examples)
         with parts.new_unit() as uow:
             run = uow.runs.get(run_id)
         if run.status is RunStatus.MEASURED:

@@ -15,11 +15,11 @@ from governance.validation.baselines import Baseline
 
 def pin_promoted(uow: UnitOfWork, call: Call, version: ModelVersion, request_id: str | None) -> None:
     """In the transaction that brings the version into production: each suite's pin becomes what the version answered
-    in its last evaluation. After a rollback that is the evaluation that it was promoted with, or a later one.
+    in its last evaluation. A suite that brings its own few examples has nothing to compare by. After a rollback that is the evaluation that it was promoted with, or a later one.
     """
     for suite in uow.evaluations.suites_of_model(version.model_id):
         found = uow.evaluations.latest(version.id, suite.id)
-        if found is not None and found.outcomes_sha256 is not None:
+        if found is not None and found.outcomes_sha256 is not None and suite.dataset_sha256 is not None:
             pin(uow, call, version, suite, found, request_id)
 
 

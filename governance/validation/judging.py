@@ -55,10 +55,15 @@ def _ending(run: ValidationRun, verdicts: Mapping[str, Judgement]) -> Ending:
 
 
 def _latency(told: Mapping[str, Any] | None) -> tuple[SeriesState, SeriesJudgement] | None:
-    """told: {"p95_ms", "state", ...} of the live metrics; state: after the night before."""
-    if told is None or told.get("p95_ms") is None:
+    """told: {"p95_ms", "state", ...} of the live metrics; state: after the night before. A day with too few inferences
+    says nothing, and what was known before is kept.
+    """
+    if told is None:
         return None
     state = SeriesState.from_json(told["state"]) if told.get("state") else None
+    if told.get("p95_ms") is None:
+        silent = SeriesJudgement(False, 0.0, "none", "Too few inferences were reported to tell.")
+        return (state, silent) if state is not None else None
     return advance_series(state, float(told["p95_ms"]))
 
 

@@ -125,14 +125,16 @@ def _seconds_of_measuring(parts: Platform, night_id: str) -> float:
     """What reading and comparing took, divided by the processors that did it side by side: the same comparison of a
     sample of the models, one after the other in this process.
     """
+    from flows.validation.data import Examples
     from flows.validation.measuring import measure as measure_version
 
     with parts.new_unit() as uow:
         runs = [run for name in ENDED for run in uow.runs.of_night(night_id, name)]
     sample = runs[:: max(1, len(runs) // 200)][:200]
     began = time.perf_counter()
-    for run in sample:
-        measure_version(parts, run)
+    with Examples(parts) as examples:
+        for run in sample:
+            measure_version(parts, run, examples)
     each = (time.perf_counter() - began) / len(sample)
     return each * len(runs) / 2  # two processors
 

@@ -32,6 +32,9 @@ def downgrade() -> None:
         delete from evaluations where suite_id in (select id from evaluation_suites where dataset_id is null)
         """
     )
+    op.execute(
+        "delete from suite_executions where suite_id in (select id from evaluation_suites where dataset_id is null)"
+    )
     op.execute("delete from evaluation_suites where dataset_id is null")
     op.execute(
         """

@@ -91,7 +91,11 @@ def saved(path: Path, content: bytes) -> Path:
 
 def spec_of(folder: Path, model: bytes) -> RunnerSpec:
     """The ONNX model in a file of the folder."""
-    return RunnerSpec("onnx", str(saved(folder / "model", model)))
+    return in_onnx(saved(folder / "model", model))
+
+
+def in_onnx(path: Path) -> RunnerSpec:
+    return RunnerSpec("onnx", str(path))
 
 
 def graph_model(

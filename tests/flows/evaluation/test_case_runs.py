@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from flows.evaluation.model import ClassOutput
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from flows.evaluation.case_runs import run_prompts
 from flows.evaluation.comparison import PairedCounts, compare_outcomes
 from flows.evaluation.job import RefusedError, SuiteFailure, SuiteJob, SuiteRun
 from flows.evaluation.left_behind import checked_run
+from flows.evaluation.runners.shapes import ClassOutput
 from flows.evaluation.sandbox import Answer
 from flows.evaluation.suite import run_suite
 from governance.suites.conclusions import Measured
-from tests.flows.evaluation.samples import LIMITS, onnx_of, parquet, saved
+from tests.flows.evaluation.samples import LIMITS, in_onnx, onnx_of, parquet, saved
 
 
 def _cases(*cases: dict[str, Any]) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def test_rows_of_a_classifier(classifier: bytes, tmp_path: Path) -> None:
         {"id": "missing", "rows": [{"a": None, "b": 1}], "expect": {"label": "1"}},
     )
     model = saved(tmp_path / "m", classifier)
-    run = run_suite(model, None, _job(cases), limits=LIMITS, work_dir=tmp_path)
+    run = run_suite(in_onnx(model), None, _job(cases), limits=LIMITS, work_dir=tmp_path)
     told = _told(run)
     assert told["right"] == ("passed", "")
     assert told["wrong"][0] == "failed"
@@ -81,7 +81,7 @@ def test_rows_of_a_classifier(classifier: bytes, tmp_path: Path) -> None:
     assert kept["target"] == ["right", "wrong", "unsure", "missing"]
     assert kept["correct"][:3] == [True, False, False]
 
-    alone = run_suite(model, None, _job(cases[2:3]), limits=LIMITS, work_dir=tmp_path)
+    alone = run_suite(in_onnx(model), None, _job(cases[2:3]), limits=LIMITS, work_dir=tmp_path)
     assert _told(alone) == {"unsure": told["unsure"]}
     assert isinstance(alone, SuiteRun)
     assert pq.read_table(alone.outcomes_path).to_pydict()["example"] == [2]
@@ -97,7 +97,7 @@ def test_rows_of_a_regressor(regressor: bytes, tmp_path: Path) -> None:
         {"id": "nan", "rows": [{"a": None, "b": 1}], "expect": {"value": 3}},
     )
     run = run_suite(
-        saved(tmp_path / "m", regressor),
+        in_onnx(saved(tmp_path / "m", regressor)),
         None,
         _job(cases, task_type="regression"),
         limits=LIMITS,
@@ -127,7 +127,7 @@ def test_columns_come_in_the_order_of_the_dataset(regressor: bytes, tmp_path: Pa
         features=None,
         dataset_format="parquet",
     )
-    told = _told(run_suite(saved(tmp_path / "m", regressor), data, job, limits=LIMITS, work_dir=tmp_path))
+    told = _told(run_suite(in_onnx(saved(tmp_path / "m", regressor)), data, job, limits=LIMITS, work_dir=tmp_path))
     assert told["one"] == ("passed", "")
     assert told["strange"] == ("error", "The rows have a column 'z', which is no feature.")
 
@@ -156,7 +156,7 @@ def test_slices_of_the_dataset(classifier: bytes, tmp_path: Path) -> None:
         labelled=("region", "year", "first"),
     )
     model = saved(tmp_path / "m", classifier)
-    run = run_suite(model, data, job, limits=LIMITS, work_dir=tmp_path)
+    run = run_suite(in_onnx(model), data, job, limits=LIMITS, work_dir=tmp_path)
     told = _told(run)
     assert {name: outcome for name, (outcome, _) in told.items()} == {
         "north": "passed",
@@ -226,7 +226,7 @@ def test_a_model_of_numbers_is_asked_no_prompts(classifier: bytes, tmp_path: Pat
         features=None,
         metrics=("pass_rate",),
     )
-    run = run_suite(saved(tmp_path / "m", classifier), None, job, limits=LIMITS, work_dir=tmp_path)
+    run = run_suite(in_onnx(saved(tmp_path / "m", classifier)), None, job, limits=LIMITS, work_dir=tmp_path)
     assert _told(run)["p"][0] == "error"
     assert isinstance(run, SuiteRun)
     assert run.metrics == {"pass_rate": 0.0}
@@ -237,7 +237,7 @@ def test_outcomes_of_cases_are_compared_like_those_of_examples(classifier: bytes
     first = _cases({"id": "x", "rows": rows, "expect": {"label": "0"}})
     second = _cases({"id": "x", "rows": rows, "expect": {"label": "1"}})
     model = saved(tmp_path / "m", classifier)
-    runs = [run_suite(model, None, _job(cases), limits=LIMITS, work_dir=tmp_path) for cases in (first, second)]
+    runs = [run_suite(in_onnx(model), None, _job(cases), limits=LIMITS, work_dir=tmp_path) for cases in (first, second)]
     paths = [run.outcomes_path for run in runs if isinstance(run, SuiteRun)]
     found = compare_outcomes(*paths)
     assert isinstance(found, PairedCounts)

@@ -24,7 +24,7 @@ from flows.evaluation.speed import quantile
 from flows.evaluation.suite import run_suite
 from governance.suites.catalogue import BIAS_METRICS
 from governance.suites.conclusions import Measured
-from tests.flows.evaluation.samples import LIMITS, graph_model, onnx_of, parquet, saved, tensor
+from tests.flows.evaluation.samples import LIMITS, graph_model, onnx_of, parquet, spec_of, tensor
 
 Ints = NDArray[np.int64]
 BIAS = sorted(BIAS_METRICS)
@@ -318,7 +318,7 @@ def _job(definition: dict[str, Any], **changes: Any) -> SuiteJob:
 
 def _run(folder: Path, model: bytes, columns: dict[str, Any], job: SuiteJob) -> SuiteRun | SuiteFailure:
     data = parquet(folder / "data.parquet", columns)
-    return run_suite(saved(folder / "model", model), data, job, limits=LIMITS, work_dir=folder)
+    return run_suite(spec_of(folder, model), data, job, limits=LIMITS, work_dir=folder)
 
 
 def test_every_family_of_a_real_model(tmp_path: Path) -> None:
