@@ -15,7 +15,8 @@ from governance.validation.baselines import Baseline
 
 def pin_promoted(uow: UnitOfWork, call: Call, version: ModelVersion, request_id: str | None) -> None:
     """In the transaction that brings the version into production: each suite's pin becomes what the version answered
-    in its last evaluation. A suite that brings its own few examples has nothing to compare by. After a rollback that is the evaluation that it was promoted with, or a later one.
+    in its last evaluation; after a rollback the one that it was promoted with, or a later one. A suite that brings its
+    own few examples has nothing to compare by.
     """
     for suite in uow.evaluations.suites_of_model(version.model_id):
         found = uow.evaluations.latest(version.id, suite.id)
