@@ -143,6 +143,18 @@ class TestCounts(Read):
     insufficient_evidence: int
 
 
+class CalibrationBin(Read):
+    confidence: float = Field(description="Mean probability of the predicted class.")
+    share: float = Field(description="Share of right answers.")
+    n: int
+
+
+class Calibration(Read):
+    """How often answers are right at each confidence, of a classifier that gives probabilities."""
+
+    bins: list[CalibrationBin]
+
+
 class ResultsRead(Read):
     """Evaluations from before there were definitions have the four families, intervals, examples and seconds alone."""
 
@@ -160,6 +172,7 @@ class ResultsRead(Read):
     conclusions: list[ConclusionRead] | None = None
     unavailable: dict[str, str] | None = Field(default=None, description="Why a metric has no figure.")
     tests: TestCounts | None = None
+    calibration: Calibration | None = None
     examples: int | None = None
     seconds: float | None = None
 

@@ -52,8 +52,8 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     """job: {"runner": fields of RunnerSpec, "dataset": path or None, "suite": fields of SuiteJob, "limits": fields of
     Limits}.
 
-    Returns {"n", "metrics", "intervals", "families", "unavailable", "slices", "cases"} and writes outcomes.parquet
-    here. n: examples of the dataset, else cases. Raises RefusedError.
+    Returns {"n", "metrics", "intervals", "families", "unavailable", "calibration", "slices", "cases"} and writes
+    outcomes.parquet here. n: examples of the dataset, else cases. Raises RefusedError.
     """
     pa.set_cpu_count(1)
     suite = SuiteJob.from_json(job["suite"])
@@ -120,6 +120,7 @@ def _measured(suite: SuiteJob, dataset: Dataset, judged: Judged) -> dict[str, An
         "intervals": {name: list(pair) for name, pair in pairs.items()},
         "families": _told(found.families),
         "unavailable": found.unavailable,
+        "calibration": safety.calibration_bins(judged.data) if judged.data is not None else [],
         "slices": {
             name: slices.told(one) for name, one in slices.by_slice(by_slice, suite.metrics, judged.look).items()
         },

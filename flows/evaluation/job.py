@@ -104,7 +104,8 @@ class SuiteRun:
     metrics: one finite number for every name asked for. intervals: 95 % (low, high) where one can be given.
     outcomes_path: Parquet, one row per example (see `flows.evaluation.outcomes`). seconds: wall-clock time.
     families: "bias", "robustness", "safety" and "performance", each by name. unavailable: why a metric of a family
-    has no figure. slices: by "column=value". cases: {"id", "outcome", "reason"} in the order of the job.
+    has no figure. slices: by "column=value". calibration: (mean confidence, share of right answers, examples) of each
+    bin. cases: {"id", "outcome", "reason"} in the order of the job.
     """
 
     metrics: Mapping[str, float]
@@ -115,6 +116,7 @@ class SuiteRun:
     families: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, SliceRun] = field(default_factory=dict)
+    calibration: tuple[tuple[float, float, int], ...] = ()
     cases: tuple[Mapping[str, str], ...] = ()
 
 

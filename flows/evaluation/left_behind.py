@@ -15,6 +15,7 @@ from governance.suites.definition import computed_metrics, is_computed
 OUTCOMES = "outcomes.parquet"
 FAMILIES = ("bias", "robustness", "safety", "performance")
 OUTCOME_NAMES = frozenset({"passed", "failed", "error", "insufficient_evidence"})
+MOST_BINS = 100
 MOST_FIGURES = 5_000  # of one family, and slices
 
 
@@ -68,6 +69,7 @@ def _run(answer: Answer, job: SuiteJob, limits: Limits, scratch: Path) -> SuiteR
         families=families,
         unavailable={name: plain(str(why), 500) for name, why in unavailable.items()},
         slices=slices,
+        calibration=_calibration(value.get("calibration", [])),
         cases=_cases(value.get("cases", []), job),
     )
 
@@ -106,6 +108,20 @@ def _figure(value: Any) -> Measured:
     if low is None:
         return Measured(_number(figure), None, None, n)
     return Measured(_number(figure), _number(low), _number(high), n)
+
+
+def _calibration(value: Any) -> tuple[tuple[float, float, int], ...]:
+    if not isinstance(value, list) or len(value) > MOST_BINS:
+        raise _UnusableError
+    found = []
+    for one in value:
+        if not isinstance(one, list) or len(one) != 3 or type(one[2]) is not int or one[2] < 1:
+            raise _UnusableError
+        confidence, share = _number(one[0]), _number(one[1])
+        if not (0 <= confidence <= 1 + 1e-9 and 0 <= share <= 1 + 1e-9):
+            raise _UnusableError
+        found.append((confidence, share, one[2]))
+    return tuple(found)
 
 
 def _slice(value: Any, job: SuiteJob) -> SliceRun:

@@ -32,8 +32,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 def calibration_error(data: Classified) -> Estimator:
     """As a function of example weights. Raises RefusedError for a model without probabilities."""
-    confidence = probabilities(data, "expected_calibration_error")[np.arange(len(data.predicted)), data.predicted]
-    place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    confidence, place = _binned(data)
     gap = confidence - (data.predicted == data.target)
 
     def value(weights: NDArray[np.float64]) -> float:
@@ -41,6 +40,26 @@ def calibration_error(data: Classified) -> Estimator:
         return float(np.abs(by_bin).sum() / weights.sum())
 
     return value
+
+
+def calibration_bins(data: Classified) -> list[list[float]]:
+    """[mean confidence, share of right answers, examples] of each bin that holds any, by confidence; none for a model
+    without probabilities.
+    """
+    try:
+        confidence, place = _binned(data)
+    except RefusedError:
+        return []
+    sizes = np.bincount(place, minlength=BINS)
+    sums = np.bincount(place, weights=confidence, minlength=BINS)
+    hits = np.bincount(place, weights=data.predicted == data.target, minlength=BINS)
+    return [[float(sums[b] / sizes[b]), float(hits[b] / sizes[b]), int(sizes[b])] for b in np.flatnonzero(sizes)]
+
+
+def _binned(data: Classified) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(the probability of each predicted class, its bin). Raises RefusedError for a model without probabilities."""
+    confidence = probabilities(data, "expected_calibration_error")[np.arange(len(data.predicted)), data.predicted]
+    return confidence, np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
 
 def worst_slice(data: Classified, slices: Mapping[str, Labels], minimum: int) -> Measured | str:

@@ -165,6 +165,7 @@ def _completed(
         unavailable=run.unavailable,
         slices={name: dict(_of_slice(one)) for name, one in run.slices.items()},
         slice_sizes={name: one.n for name, one in run.slices.items()},
+        calibration=run.calibration,
         cases=run.cases,
         examples=run.n,
         seconds=round(run.seconds, 3),

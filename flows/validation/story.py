@@ -91,22 +91,20 @@ def run_page(run: ValidationRun, api_url: str) -> str:
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [f"| {_code(name)} | {_row(one)} |" for name, one in compared.items()]
-        lines += ["", *_pictures(address)]
+        lines += ["", *_pictures(run, address)]
     for suite in (run.measured or {}).get("suites", ()):
         if suite["not_compared"]:
             lines.append(f"- {_code(suite['suite'])} was not compared: {suite['not_compared']}")
     return "\n".join([*lines, "", f"[Everything about this run]({address})"])
 
 
-def _pictures(address: str) -> list[str]:
-    return [
-        f"![Score of each night with the pinned baseline]({address}/charts/series.png)",
-        "",
-        f"![Difference from the baseline by slice]({address}/charts/slices.png)",
-        "",
-        f"![Reliability of the predicted probabilities]({address}/charts/reliability.png)",
-        "",
-    ]
+def _pictures(run: ValidationRun, address: str) -> list[str]:
+    shown = [("Score of each night with the pinned baseline", "series")]
+    if any(one["slices"] for one in _judged_suites(run).values()):
+        shown.append(("Difference from the baseline by slice", "slices"))
+    if any((suite["results"] or {}).get("calibration") for suite in (run.measured or {}).get("suites", ())):
+        shown.append(("Reliability of the predicted probabilities", "reliability"))
+    return [line for title, chart in shown for line in (f"![{title}]({address}/charts/{chart}.png)", "")]
 
 
 def _row(one: Mapping[str, Any]) -> str:

@@ -5,7 +5,8 @@ Entity), "performanceMetrics": the same where speed was measured, "intervals": {
 "details": {name: {"n", "minimumDetectableEffect"}}, "slices": {"<column>=<value>": {"n", "metrics", "intervals"}},
 "cases": [test], "casesDecide": bool, "conclusions": [{"id", "metric", "slice", "outcome", "reason", "limits", "margin",
 "value", "low", "high", "n", "minimumDetectableEffect"}], "unavailable": {name: why}, "tests": {"total", "passed",
-"failed", "error", "insufficientEvidence"}, "examples", "seconds"}
+"failed", "error", "insufficientEvidence"}, "calibration": {"bins": [{"confidence", "share", "n"}]} of a classifier with
+probabilities, "examples", "seconds"}
 
 The minimum detectable effect is in the unit of the metric; see `governance.suites.conclusions` for it and for what the
 outcomes mean. n is null for what is no sample.
@@ -32,13 +33,16 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that was measured. slices: by "column=value", then by metric. cases: {"id", "outcome", "reason"}."""
+    """Everything that was measured. slices: by "column=value", then by metric. calibration: (mean confidence, share of
+    right answers, examples) of each bin. cases: {"id", "outcome", "reason"}.
+    """
 
     task: Mapping[str, Measured]
     families: Mapping[str, Mapping[str, Measured]]
     unavailable: Mapping[str, str]
     slices: Mapping[str, Mapping[str, Measured]]
     slice_sizes: Mapping[str, int]
+    calibration: Sequence[tuple[float, float, int]]
     cases: Sequence[Mapping[str, str]]
     examples: int
     seconds: float
@@ -199,9 +203,14 @@ def results_json(
             "error": count["error"],
             "insufficientEvidence": count["insufficient_evidence"],
         },
+        **({"calibration": {"bins": _bins(figures)}} if figures.calibration else {}),
         "examples": figures.examples,
         "seconds": figures.seconds,
     }
+
+
+def _bins(figures: Figures) -> list[dict[str, float]]:
+    return [{"confidence": round(c, 12), "share": round(s, 12), "n": n} for c, s, n in figures.calibration]
 
 
 def shown_metrics(item: Mapping[str, Any]) -> list[tuple[str, Any]]:

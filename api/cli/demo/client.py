@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,7 +136,7 @@ class Caller:
         # No parameters means the address as it is: an empty mapping would strip the query of a `next` link.
         return self.wire.call("GET", path, headers=self._auth, params=params or None)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    def post(self, path: str, body: Mapping[str, Any] | Sequence[Any]) -> Answer:
         return self.wire.call("POST", path, headers=self._writing(), json=body)
 
     def download(self, path: str) -> bytes:

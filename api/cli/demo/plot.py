@@ -21,6 +21,7 @@ from api.cli.demo.prefect_runs import PrefectRuns
 from api.cli.demo.proof import proofs
 from api.cli.demo.story import Chapter, Story
 from api.cli.demo.training import EXPERIMENTS, Experiment
+from api.cli.demo.watching import watching
 
 # Two lanes keep two cores busy; a third fills the gaps in which one of them waits for another.
 SIDE_BY_SIDE = 3
@@ -53,6 +54,8 @@ class Demo:
             gone = self._lanes(cast, cancer, on_cancer, diabetes, on_diabetes)
             if gone is not None:
                 raise gone
+            with closing(self.story.chapter("Watched from then on")) as chapter:
+                watching(chapter, cast[DANA].caller, cancer)
             with closing(self.story.chapter("What can be proved")) as chapter:
                 proofs(chapter, cast, Caller(self.wire, "admin", self.admin_token), cancer)
             with self.story.chapter("What is there now").step("read the versions back", "two models") as step:
