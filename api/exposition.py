@@ -65,6 +65,10 @@ def _of_platform(figures: Figures) -> Iterator[Metric]:
     yield _gauge("versions", "Versions by state of the lifecycle.", "state", figures.versions)
     from prometheus_client.core import GaugeMetricFamily
 
+    yield _gauge("night_runs", "Validation runs of the newest night.", "status", figures.night_runs)
+    if figures.night_began is not None:
+        began = "When the newest night began, seconds since 1970."
+        yield GaugeMetricFamily("gatehouse_night_began_seconds", began, value=figures.night_began)
     waiting = "Audit events that are written and not yet in order."
     yield GaugeMetricFamily("gatehouse_audit_waiting_entries", waiting, value=figures.audit_waiting)
 

@@ -51,9 +51,7 @@ def compared(
         "pinned_at": rendered(baseline.pinned_at),
     }
     if baseline.version_id == version.id and baseline.outcomes_sha256 == ran.execution.outcomes_sha256 and ran.settled:
-        return Compared(
-            baseline=shown, not_compared="It is the baseline itself: the same weights on the same examples."
-        )
+        return Compared(baseline=shown, not_compared="It is the baseline itself, on the same examples.")
     try:
         measurement = _measurement(platform, run, version, ran, baseline, previous)
     except BlobMissing:

@@ -22,6 +22,10 @@ _FINDINGS = """select f.severity, count(*) from findings f join models m on m.id
     where f.status = 'open' and {visible} group by 1"""
 _VERSIONS = """select v.state, count(*) from model_versions v join models m on m.id = v.model_id
     where {visible} group by 1"""
+# Of the newest night that is over, or of the one that runs: runs of what the caller may see, by status.
+_NIGHT = """select r.status, count(*) from validation_runs r join models m on m.id = r.model_id
+    where r.night_id = (select id from validation_nights order by night desc limit 1) and {visible} group by 1"""
+_NIGHT_BEGAN = "select extract(epoch from max(started_at))::bigint from validation_nights where status <> 'missed'"
 _WAITING = f"select count(*) from (select 1 from audit_outbox limit {MOST_COUNTED}) waiting"
 _TOTALS = """from inference_totals t join model_versions v on v.id = t.version_id join models m on m.id = v.model_id
     where {visible}"""
@@ -44,12 +48,16 @@ class Inferences:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """open_requests by status, open_findings by severity, versions by state; audit_waiting: entries not yet in order,
-    counted up to MOST_COUNTED."""
+    counted up to MOST_COUNTED. night_runs: of the newest night, by status; night_began: of the newest one that was not
+    missed, in seconds since 1970.
+    """
 
     open_requests: dict[str, int]
     open_findings: dict[str, int]
     versions: dict[str, int]
     audit_waiting: int
+    night_runs: dict[str, int]
+    night_began: int | None
     inferences: tuple[Inferences, ...]
 
 
@@ -64,6 +72,7 @@ async def figures(pool: AsyncConnectionPool, caller: Principal) -> Figures:
             return await cursor.fetchall()
 
         requests, findings, versions = await rows(_REQUESTS), await rows(_FINDINGS), await rows(_VERSIONS)
+        night, began = await rows(_NIGHT), await rows(_NIGHT_BEGAN)
         waiting, busiest, everything = await rows(_WAITING), await rows(_BUSIEST), await rows(_EVERYTHING)
     named = [_inferences(str(row[0]), str(row[1]), *map(_whole, row[2:])) for row in busiest]
     left = [_whole(all_) - sum(_whole(row[at]) for row in busiest) for at, all_ in enumerate(everything[0], start=2)]
@@ -74,6 +83,8 @@ async def figures(pool: AsyncConnectionPool, caller: Principal) -> Figures:
         {str(severity): _whole(count) for severity, count in findings},
         {str(state): _whole(count) for state, count in versions},
         _whole(waiting[0][0]),
+        {str(status): _whole(count) for status, count in night},
+        _whole(began[0][0]) if began[0][0] is not None else None,
         tuple(named),
     )
 
