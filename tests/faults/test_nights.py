@@ -19,7 +19,7 @@ from tests.faults.candidates import Candidate, candidate
 from tests.faults.stage import Stage, eventually
 from tests.governance.operations.situations import query
 
-SOON = timedelta(seconds=1)
+SOON = timedelta(seconds=5)
 
 
 def begin(stage: Stage, *, day: int = 0) -> str:
