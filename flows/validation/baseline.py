@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +88,9 @@ def _pinned(platform: Platform, version: ModelVersion, ran: Ran) -> Baseline | N
 def _displaced(platform: Platform, run: ValidationRun, version: ModelVersion, suite: Suite) -> Baseline | None:
     """What a rollback would bring back, while the version is a canary."""
     window = timedelta(hours=platform.settings.canary_hours)
+    call = replace(platform.system_call(), at=run.created_at)
     with platform.new_unit() as uow:
-        if not is_canary(uow, platform.system_call(), version, window):
+        if not is_canary(uow, call, version, window):
             return None
         before = uow.versions.to_restore(version.model_id)
         pins = uow.baselines.since(suite.id, run.created_at - GUARD_DAYS)
