@@ -78,7 +78,7 @@ class Settings:
     evaluation_seconds: int = 600  # wall-clock time of one evaluation
     nightly_cron: str = "0 2 * * *"  # when the nightly validation begins, on the clocks of nightly_timezone
     nightly_timezone: str = "UTC"  # IANA name
-    nightly_batch: int = 200  # versions of one batch run
+    nightly_batch: int = 500  # most versions of one batch run
     nightly_hours: int = 6  # after which a night ends with what it has
     canary_hours: int = 72  # how long after its promotion a regression takes a version back by itself; 0: never
     model_endpoints: str = ""  # addresses that models may be asked at (`storage.model_endpoints`); empty: none

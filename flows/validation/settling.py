@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from governance.errors import DependencyUnavailable
-from governance.lifecycle import VersionState
 from governance.operations import launching
-from governance.operations.validation_outcomes import settle_run, troubles_of
+from governance.operations.validation_outcomes import settle_run
 from governance.validation.judging import judged, unjudged
 from governance.validation.runs import Ending, RunStatus, ValidationRun
 from storage.composition import Platform
@@ -46,7 +45,7 @@ def settle_one(platform: Platform, run: ValidationRun, ending: Ending, correlati
         _log.exception("validation run %s", run.run_id)
         plain = unjudged(run, f"The run could not be settled: {type(error).__name__}.")
     try:
-        settle_run(platform.new_unit(), platform.system_call(correlation), run.id, plain, [], canary=timedelta(0))
+        settle_run(platform.new_unit(), platform.system_call(correlation), run.id, plain, canary=timedelta(0))
     except DependencyUnavailable:
         raise
     except Exception:
@@ -55,17 +54,11 @@ def settle_one(platform: Platform, run: ValidationRun, ending: Ending, correlati
 
 
 def _settled(platform: Platform, run: ValidationRun, ending: Ending, correlation: str) -> str | None:
-    with platform.new_unit() as uow:
-        version = uow.versions.by_id(run.version_id)
-    drift = ending.judged.get("drift") or {}
-    serves = version.state is VersionState.PRODUCTION
-    troubles = troubles_of(version.version, serves, ending, drift.get("severity"))
     request_id = settle_run(
         platform.new_unit(),
         platform.system_call(correlation),
         run.id,
         ending,
-        troubles,
         canary=timedelta(hours=platform.settings.canary_hours),
     )
     if request_id is not None:

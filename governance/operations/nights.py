@@ -13,7 +13,17 @@ from governance.findings import NIGHT
 from governance.operations.calls import Call
 from governance.operations.findings import opened
 from governance.ports import Launcher, UnitOfWork
-from governance.validation.nights import GRACE, MOST_ATTEMPTS, Batch, Night, NightStatus, Trigger, cut, summary_of
+from governance.validation.nights import (
+    GRACE,
+    MOST_ATTEMPTS,
+    Batch,
+    Night,
+    NightStatus,
+    Trigger,
+    cut,
+    size_of_batch,
+    summary_of,
+)
 from governance.validation.runs import RunStatus, ValidationRun, public_id
 
 NewUnit = Callable[[], UnitOfWork]
@@ -24,9 +34,8 @@ _UNMEASURED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 def open_night(
     uow: UnitOfWork, call: Call, *, night: date, trigger: Trigger, batch_size: int, hours: float
 ) -> tuple[str, bool]:
-    """(the id of the night of that date, whether it is new), with a run for every active version, cut into batches.
-
-    A caller who is a person needs `monitoring:create`. Raises Forbidden.
+    """(the id of the night of that date, whether it is new), with a run for every active version, in batches of at most
+    `batch_size`. A caller who is a person needs `monitoring:create`. Raises Forbidden.
     """
     if call.principal is not None:
         call.may("monitoring:create", "Validating all active versions")
@@ -45,7 +54,8 @@ def _opened(
     if known is not None:
         return known.id, False
     night_id = call.new_id()
-    batches = cut(uow.nights.active_versions(), batch_size)
+    active = uow.nights.active_versions()
+    batches = cut(active, size_of_batch(len(active), batch_size))
     new = Night(
         id=night_id,
         night=night,

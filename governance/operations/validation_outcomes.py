@@ -5,7 +5,6 @@ All of it is one transaction per model, so that no model has a verdict without i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -20,7 +19,7 @@ from governance.operations.findings import opened
 from governance.people import User
 from governance.ports import UnitOfWork
 from governance.requests import TransitionRequest
-from governance.validation.runs import Ending, RunStatus, ValidationRun, counted
+from governance.validation.runs import Ending, RunStatus, ValidationRun
 
 # Who asks for rollbacks that nobody asked for: an account without any right, owner or way to sign in.
 ACCOUNT = "gatehouse-validation"
@@ -36,9 +35,7 @@ class Trouble:
     blocks: bool
 
 
-def settle_run(
-    uow: UnitOfWork, call: Call, run_id: str, ending: Ending, troubles: Sequence[Trouble], *, canary: timedelta
-) -> str | None:
+def settle_run(uow: UnitOfWork, call: Call, run_id: str, ending: Ending, *, canary: timedelta) -> str | None:
     """End a run that was measured, with all that follows; the id of a rollback request, if one was opened.
 
     canary: how long after its promotion a version in production counts as a canary, which a regression takes back
@@ -52,15 +49,13 @@ def settle_run(
         request: TransitionRequest | None = None
         if ending.takes_back and is_canary(uow, call, version, canary):
             request = _take_back(uow, call, version, ending)
-        # After the request, as everybody does; a promotion that is settled either sees the finding or was before it.
-        version = uow.versions.lock(version.id)[version.id]
-        findings = [_found(uow, call, version, trouble) for trouble in troubles]
-        judged = {
-            **ending.judged,
-            "findings": [finding for finding in findings if finding],
-            "rollback_request": request.id if request else None,
-        }
-        ending = replace(ending, judged=judged, counts=counted(run.tests))
+        findings = []
+        if troubles := troubles_of(version, ending):
+            # After the request, as everybody does; a promotion that is settled either sees them or was before them.
+            version = uow.versions.lock(version.id)[version.id]
+            findings = [_found(uow, call, version, trouble) for trouble in troubles]
+        told = {"findings": findings, "rollback_request": request.id if request else None}
+        ending = replace(ending, judged={**ending.judged, **told})
         uow.runs.settle(run.id, ending, call.at)
         _tell(uow, call, run, version, ending)
         uow.commit()
@@ -150,32 +145,35 @@ def _tell(uow: UnitOfWork, call: Call, run: ValidationRun, version: ModelVersion
         "rollbackRequest": ending.judged["rollback_request"],
     }
     uow.audit(call.event("validation:settled", "validation_run", run.id, after=after))
-    if ending.status is not RunStatus.PASSED or run.night_id is None:
+    if ending.status in (RunStatus.FAILED, RunStatus.ERROR) or run.night_id is None:
         call.tell(uow, events.VALIDATION_SETTLED, ("validation_run", run.id), version.model_id, **after)
     if ending.regression_detected:
         call.tell(uow, events.REGRESSION_DETECTED, ("validation_run", run.id), version.model_id, **after)
 
 
-def troubles_of(version: str, serves: bool, ending: Ending, drift_severity: str | None = None) -> list[Trouble]:
+def troubles_of(version: ModelVersion, ending: Ending) -> list[Trouble]:
     """What is worth a finding. A regression blocks the way to production from severity medium on; a failed test of a
     version that serves is of severity medium; a suite that could not be executed is of severity low. What the examples
     cannot tell is no finding: the report shows it.
     """
     found: list[Trouble] = []
+    name = version.version
     if ending.regression_detected:
         severity = ending.regression_severity
         causes = ", ".join(_causes(ending)) or "overall"
-        title = f"Version {version} is worse than its baseline ({causes}), severity {severity}."
+        title = f"Version {name} is worse than its baseline ({causes}), severity {severity}."
         found.append(Trouble(REGRESSION, severity, title, blocks=severity != "low"))
     elif ending.status is RunStatus.FAILED:
-        title = f"Version {version} failed validation: {ending.reason}"
-        found.append(Trouble(VALIDATION, "medium" if serves else "low", title[:500], blocks=True))
+        title = f"Version {name} failed validation: {ending.reason}"
+        severity = "medium" if version.state is VersionState.PRODUCTION else "low"
+        found.append(Trouble(VALIDATION, severity, title[:500], blocks=True))
     elif ending.status is RunStatus.ERROR:
-        title = f"Version {version} could not be validated: {ending.reason}"
+        title = f"Version {name} could not be validated: {ending.reason}"
         found.append(Trouble(VALIDATION, "low", title[:500], blocks=False))
-    if drift_severity in _DRIFT:
-        title = f"The live inputs of version {version} have drifted from its reference, {drift_severity}."
-        found.append(Trouble(DRIFT, _DRIFT[drift_severity], title, blocks=False))
+    drifted = (ending.judged.get("drift") or {}).get("severity")
+    if drifted in _DRIFT:
+        title = f"The live inputs of version {name} have drifted from its reference, {drifted}."
+        found.append(Trouble(DRIFT, _DRIFT[drifted], title, blocks=False))
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from governance.lifecycle import VersionState
 Trigger = Literal["schedule", "request", "watch"]
 ACTIVE = (VersionState.STAGING, VersionState.APPROVED_PROD, VersionState.PRODUCTION)
 MOST_ATTEMPTS = 3  # of a batch whose run was lost; what kills its worker every time shall not do so for ever
+SHARES, FEWEST_OF_BATCH = 16, 25
 GRACE = timedelta(minutes=30)  # after the scheduled time, before a night counts as missed
 
 T = TypeVar("T")
@@ -63,6 +65,11 @@ class Batch:
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
     """Parts of at most `size`, in order."""
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def size_of_batch(models: int, most: int) -> int:
+    """So that a small fleet is shared by several workers too, and a large one does not pay for many beginnings."""
+    return min(most, max(FEWEST_OF_BATCH, ceil(models / SHARES)))
 
 
 def date_of(at: datetime, zone: str) -> date:

@@ -32,7 +32,9 @@ class ValidationRuns(Protocol):
     def get(self, run_id: str) -> ValidationRun:
         """By its id or its public id. Raises NotFound."""
 
-    def lock(self, run_id: str) -> ValidationRun: ...
+    def lock(self, run_id: str) -> ValidationRun:
+        """Without its tests, what was measured and judged."""
+
     def launched(self, run_id: str, flow_run_id: str, attempt: int) -> None: ...
     def running(self, run_id: str, at: datetime) -> None:
         """Unless it was measured meanwhile."""

@@ -78,8 +78,8 @@ class ValidationRunRepository:
 
     def _one(self, run_id: str, *, lock: bool) -> ValidationRun:
         named: ColumnElement[bool] = _RUNS.id == run_id if is_id(run_id) else _RUNS.run_id == run_id
-        query = select(validation_runs).where(named)
-        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        query = select(*_LIGHT).where(named).with_for_update() if lock else select(validation_runs).where(named)
+        row = self._connection.execute(query).one_or_none()
         if row is None:
             raise NotFound("validation run", run_id[:200])
         return _run(row)

@@ -51,7 +51,7 @@ def measure(telling: Telling, *, quick: bool) -> Findings:
     with temporary_home() as home:
         platform = RunningPlatform(home)
         telling.phase("starting")
-        platform.up("--port", str(free_port()), "--prefect-port", str(free_port()))
+        platform.up("--port", str(free_port()))
         try:
             parts = Platform(Settings.load({"GATEHOUSE_HOME": str(home)}))
             telling.phase(f"{models} models")
@@ -76,8 +76,8 @@ def _night(telling: Telling, platform: RunningPlatform, parts: Platform, models:
         done = 0
         while True:
             with parts.new_unit() as uow:
-                progress = uow.nights.progress(night["night_id"])
-                status = uow.nights.get(night["night_id"])
+                progress = uow.nights.progress(night["id"])
+                status = uow.nights.get(night["id"])
             settled = sum(n for name, n in progress.items() if name not in ("queued", "running"))
             for _ in range(settled - done):
                 telling.step()
@@ -88,6 +88,7 @@ def _night(telling: Telling, platform: RunningPlatform, parts: Platform, models:
     seconds = time.monotonic() - before[1]
     with parts.new_unit() as uow:
         runs = uow.runs.of_night(status.id)
+    judged(runs[:1])  # what is imported with the first judgement
     began = time.perf_counter()
     judged(runs)
     statistics = time.perf_counter() - began

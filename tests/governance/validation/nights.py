@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from governance.lifecycle import VersionState
 from governance.operations.nights import begin_batch, end_night, finish_batch, open_night
-from governance.operations.validation_outcomes import settle_run, troubles_of
+from governance.operations.validation_outcomes import settle_run
 from governance.operations.validation_runs import begin_run, record_measured, start_run
 from governance.regression.measurements import Counts, DriftState, Measurement
 from governance.validation.judging import judged
@@ -83,11 +82,7 @@ def settle(r: RegistryUnderTest, *runs: ValidationRun) -> list[str]:
     endings = judged(stored)
     requests = []
     for run in stored:
-        with r.unit() as uow:
-            version = uow.versions.by_id(run.version_id)
-        drift = (endings[run.id].judged.get("drift") or {}).get("severity")
-        troubles = troubles_of(version.version, version.state is VersionState.PRODUCTION, endings[run.id], drift)
-        request = settle_run(r.unit(), r.call(None), run.id, endings[run.id], troubles, canary=CANARY)
+        request = settle_run(r.unit(), r.call(None), run.id, endings[run.id], canary=CANARY)
         requests += [request] if request else []
     return requests
 
