@@ -205,7 +205,7 @@ def test_the_report_shows_the_numbers_behind_each_run(api: ServedApi, entry: str
     (suite,) = shown["suites"]
     assert (suite["drop"], suite["lower"], suite["upper"], suite["n"]) == pytest.approx((0.03, 0.02, 0.04, 5000))
     assert (suite["evidence"], suite["q"], suite["conclusion"], suite["severity"]) == (
-        "paired", 0.01, "regressed", "medium",
+        "paired", 0.01, "regression", "medium",
     )  # fmt: skip
     assert suite["baseline"]["score"] == 0.9
     assert shown["pictures"]["series"] == answer.json()["links"]["series"] == f"{ROOT}/runs/{run}/charts/series.svg"
