@@ -83,6 +83,9 @@ class Requests(Protocol):
     def add(self, request: TransitionRequest) -> None:
         """Raises RequestOpen when another undecided request moves the version."""
 
+    def add_unless_moving(self, request: TransitionRequest) -> bool:
+        """False when another undecided request moves the version; the transaction goes on."""
+
     def get(self, request_id: str) -> TransitionRequest: ...
     def lock(self, request_id: str) -> TransitionRequest: ...
     def moving(self, version_id: str) -> TransitionRequest | None:

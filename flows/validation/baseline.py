@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from governance.evaluations import Suite
 from governance.lifecycle import VersionState
 from governance.models import ModelVersion
 from governance.operations.baselines import lower_is_better, pin
+from governance.operations.validation_outcomes import is_canary
 from governance.regression.measurements import Counts, DriftState, Figures, Losses, Measurement, Totals
 from governance.validation.baselines import GUARD_DAYS, Baseline, best_of
 from governance.validation.runs import ValidationRun
@@ -27,22 +29,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """measurement: None with the reason why there is none. baseline: as a run shows it."""
+    """measurement: None with the reason why there is none. baseline: as a run shows it. is_baseline: it would have been
+    compared with itself, and so cannot be worse.
+    """
 
     measurement: Measurement | None = None
     baseline: Mapping[str, Any] | None = None
     not_compared: str | None = None
+    is_baseline: bool = False
 
 
-def compared(
-    platform: Platform, run: ValidationRun, version: ModelVersion, ran: Ran, previous: ValidationRun | None
-) -> Compared:
-    """Against the suite's pin. What has no pair is compared by its totals alone, and marked so."""
+def compared(platform: Platform, run: ValidationRun, version: ModelVersion, ran: Ran) -> Compared:
+    """Against the suite's pin. What has no pair is compared by its totals alone, and marked so.
+
+    A canary is its own pin already. On examples that are newer than its approval it is held against the version that it
+    displaced: those two are what a rollback chooses between. On the suite's own examples people have judged that.
+    """
     if ran.execution.outcomes_sha256 is None or ran.dataset is None:
         return Compared(not_compared=ran.execution.reason or "The suite leaves no answers to examples.")
-    baseline = _pinned(platform, version, ran.suite)
+    baseline = _pinned(platform, version, ran)
     if baseline is None:
         return Compared(not_compared="No version of the model has been promoted with results of this suite.")
+    if baseline.version_id == version.id and baseline.dataset_sha256 != ran.dataset[0]:
+        baseline = _displaced(platform, run, version, ran.suite) or baseline
     shown = {
         "id": baseline.id,
         "version_id": baseline.version_id,
@@ -50,10 +59,11 @@ def compared(
         "score": baseline.score,
         "pinned_at": rendered(baseline.pinned_at),
     }
-    if baseline.version_id == version.id and baseline.outcomes_sha256 == ran.execution.outcomes_sha256 and ran.settled:
-        return Compared(baseline=shown, not_compared="It is the baseline itself, on the same examples.")
+    same_answers = baseline.outcomes_sha256 == ran.execution.outcomes_sha256
+    if baseline.version_id == version.id and same_answers and ran.settled:
+        return Compared(None, shown, "It is the baseline itself, on the same examples.", is_baseline=True)
     try:
-        measurement = _measurement(platform, run, version, ran, baseline, previous)
+        measurement = _measurement(platform, run, version, ran, baseline)
     except BlobMissing:
         return Compared(baseline=shown, not_compared="The baseline's answers are gone from storage.")
     if isinstance(measurement, str):
@@ -61,46 +71,57 @@ def compared(
     return Compared(measurement, shown)
 
 
-def _pinned(platform: Platform, version: ModelVersion, suite: Suite) -> Baseline | None:
+def _pinned(platform: Platform, version: ModelVersion, ran: Ran) -> Baseline | None:
     """A version that was promoted before its suite had results is pinned by the first that it has."""
+    suite, outcomes = ran.suite, ran.execution.outcomes_sha256
     with platform.new_unit() as uow:
         found = uow.baselines.pinned(suite.id)
         if found is not None or version.state is not VersionState.PRODUCTION:
             return found
-        evaluation = uow.evaluations.latest(version.id, suite.id)
-        if evaluation is None or evaluation.outcomes_sha256 is None or suite.dataset_sha256 is None:
+        if outcomes is None or ran.dataset is None or ran.dataset[0] != suite.dataset_sha256:
             return None
-        found = pin(uow, platform.system_call(), version, suite, evaluation, None)
+        found = pin(uow, platform.system_call(), version, suite, outcomes, ran.execution.results, None)
         uow.commit()
         return found
 
 
+def _displaced(platform: Platform, run: ValidationRun, version: ModelVersion, suite: Suite) -> Baseline | None:
+    """What a rollback would bring back, while the version is a canary."""
+    window = timedelta(hours=platform.settings.canary_hours)
+    call = replace(platform.system_call(), at=run.created_at)
+    with platform.new_unit() as uow:
+        if not is_canary(uow, call, version, window):
+            return None
+        before = uow.versions.to_restore(version.model_id)
+        pins = uow.baselines.since(suite.id, run.created_at - GUARD_DAYS)
+    return next((pin for pin in pins if before is not None and pin.version_id == before.id), None)
+
+
 def _measurement(
-    platform: Platform,
-    run: ValidationRun,
-    version: ModelVersion,
-    ran: Ran,
-    baseline: Baseline,
-    previous: ValidationRun | None,
+    platform: Platform, run: ValidationRun, version: ModelVersion, ran: Ran, baseline: Baseline
 ) -> Measurement | str:
     assert ran.dataset is not None  # noqa: S101
     candidate = ran.execution.outcomes_sha256
     assert candidate is not None  # noqa: S101
-    before = _entry(previous, "measured", ran.suite.id)
     found = _against(platform, version, ran, baseline, candidate)
     if isinstance(found, str):
         return found
     overall, slices = found
     kind = type(overall)
-    same_pin = before is not None and (before["baseline"] or {}).get("id") == baseline.id
+    before = None
+    if run.night_id is not None:
+        with platform.new_unit() as uow:
+            before = uow.runs.last_of_suite(version.id, ran.suite.id, run.created_at)
+    if before is not None and (before[0]["baseline"] or {}).get("id") != baseline.id:
+        before = None  # another pin: everything begins anew
     return Measurement(
         key=f"{version.id}:{ran.suite.id}",
         evidence="aggregate" if kind is Totals else "paired",
         overall=overall,
         slices={name: one for name, one in slices.items() if type(one) is kind},
-        fresh=run.night_id is not None and (before is None or not same_pin or before["outcomes_sha256"] != candidate),
+        fresh=run.night_id is not None and (before is None or before[0]["outcomes_sha256"] != candidate),
         guard=_guard(platform, version, ran, baseline, candidate, kind, run),
-        detector=_detector(_entry(previous, "judged", ran.suite.id), kind) if same_pin else None,
+        detector=_detector(before[1], kind) if before is not None else None,
         breached=_breached(ran),
     )
 
@@ -187,18 +208,8 @@ def _totals(platform: Platform, candidate: str, reference: str) -> tuple[Figures
     return Totals(*ours.overall, *theirs.overall), slices
 
 
-def _entry(previous: ValidationRun | None, part: str, suite_id: str) -> Mapping[str, Any] | None:
-    """What the run of the night before says about the suite."""
-    told: Mapping[str, Any] | None = getattr(previous, part, None) if previous else None
-    if not told:
-        return None
-    if part == "judged":
-        return (told.get("suites") or {}).get(suite_id)
-    return next((suite for suite in told["suites"] if suite["suite_id"] == suite_id), None)
-
-
-def _detector(before: Mapping[str, Any] | None, kind: type[Figures]) -> DriftState | None:
-    if before is None or before.get("detector") is None:
+def _detector(before: Mapping[str, Any], kind: type[Figures]) -> DriftState | None:
+    if before.get("detector") is None:
         return None
     state = DriftState.from_json(before["detector"])
     return state if all(type(one) is kind for one in state.recent) else None

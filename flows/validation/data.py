@@ -80,19 +80,30 @@ class Examples:
 
 
 def tests_of(checked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """As tests of a run. A warning that does not hold fails nothing."""
+    """As tests of a run, without a figure or a name: who sees a model's runs may not see its data. A warning that does
+    not hold fails nothing.
+    """
     outcomes = {"passed": "passed", "failed": "failed"}
     return [
         {
-            "id": f"data.{item['dataset']}",
-            "title": f"Data {item['dataset']}",
+            "id": f"data.{item['dataset_id']}",
+            "title": "Data",
             "outcome": outcomes.get(item["status"], "error"),
-            "reason": item["reason"],
+            "reason": _in_brief(item),
             "suite_id": None,
             "suite": None,
+            "dataset_id": item["dataset_id"],
         }
         for item in checked
     ]
+
+
+def _in_brief(item: Mapping[str, Any]) -> str | None:
+    if item["status"] == "passed":
+        return None
+    if item["status"] == "failed":
+        return f"{item['critical']} of {item['checked']} expectations do not hold"
+    return "the expectations could not be checked"
 
 
 def _still_holds(expected: ExpectationSuite, known: DataValidation) -> bool:
@@ -110,5 +121,7 @@ def _told(dataset: Dataset, found: DataValidation) -> dict[str, Any]:
         "status": found.status,
         "reason": found.reason or "; ".join(critical[:5]) or None,
         "failures": sentences[:50],
+        "critical": len(critical),
+        "checked": found.checked,
         "rows": found.rows,
     }

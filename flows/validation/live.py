@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ FEWEST_INFERENCES = 100  # below that a percentile of a day says little
 DRIFT_DAYS = 7
 
 
-def latency(platform: Platform, version: ModelVersion, previous: ValidationRun | None) -> dict[str, Any] | None:
+def latency(platform: Platform, run: ValidationRun, version: ModelVersion) -> dict[str, Any] | None:
     """{"n", "p50_ms", "p95_ms", "state"} of the last 24 full hours; None for a version that nobody has ever reported.
 
     Percentiles are None below FEWEST_INFERENCES. state: of the series after the night before, which is kept then.
@@ -27,8 +27,10 @@ def latency(platform: Platform, version: ModelVersion, previous: ValidationRun |
     end = now().replace(minute=0, second=0, microsecond=0)
     with platform.engine.connect() as connection:
         found = nightly_latency(connection, [version.id], end - timedelta(hours=LATENCY_HOURS), end)
-    judged: Mapping[str, Any] = (previous.judged or {}) if previous is not None else {}
-    state = (judged.get("latency") or {}).get("state")
+    state = None
+    if run.night_id is not None:
+        with platform.new_unit() as uow:
+            state = uow.runs.last_latency(version.id, run.created_at)
     if version.id not in found and state is None:
         return None
     n, p50, p95 = found.get(version.id, (0, 0.0, 0.0))

@@ -13,7 +13,7 @@ from flows.validation.baseline import Compared, compared
 from flows.validation.data import Examples, tests_of
 from governance.evaluations import Suite
 from governance.models import Artifact, ArtifactType, ModelVersion
-from governance.operations.baselines import score_of
+from governance.operations.baselines import lower_is_better, score_of
 from governance.validation.ports import StoredExecution
 from governance.validation.runs import Measured, ValidationRun
 from storage.composition import Platform, now
@@ -41,28 +41,28 @@ def measure(platform: Platform, run: ValidationRun, examples: Examples) -> Measu
     with platform.new_unit() as uow:
         version = uow.versions.by_id(run.version_id)
         suites = uow.evaluations.suites_of_model(run.model_id)
-        previous = uow.runs.last_of_night(version.id, run.created_at) if run.night_id else None
     wanted = frozenset(run.case_ids) if run.case_ids is not None else None
     tests: list[Mapping[str, Any]] = []
     told: list[Mapping[str, Any]] = []
     for suite in suites:
+        if wanted is not None and not wanted & set(suite.test_ids):
+            continue
         ran = run_suite_of(platform, version, suite, case_ids=wanted)
-        if wanted is not None and not ran.execution.tests:
-            continue  # none of its tests was asked for
         tests += [_test(suite, test) for test in ran.execution.tests] or _silent(ran)
         found = (
-            compared(platform, run, version, ran, previous)
+            compared(platform, run, version, ran)
             if wanted is None
             else Compared(not_compared="Only some of its tests were run.")
         )
         told.append(_told(ran, found))
     if wanted is not None:
-        return Measured(tests=(*tests, *_unknown(wanted, tests)), suites=tuple(told))
+        known = {name for suite in suites for name in suite.test_ids}
+        return Measured(tests=(*tests, *_unknown(wanted - known)), suites=tuple(told))
     checked = examples.checked(suites)
     return Measured(
         tests=(*tests, *tests_of(checked)),
         suites=tuple(told),
-        latency=live.latency(platform, version, previous),
+        latency=live.latency(platform, run, version),
         drift=live.drift(platform, version, suites),
         data=tuple(checked),
     )
@@ -89,7 +89,7 @@ def ran_on(
         artifacts = uow.artifacts.of_version(version.id)
     content = subject_digest(artifacts)
     key = dataset[0] if dataset else ""
-    if content is not None and case_ids is None:
+    if content is not None and case_ids is None and _says_the_same(suite):
         with platform.new_unit() as uow:
             known = uow.baselines.execution(version.id, suite.digest, key, content, now() - GOOD_FOR)
         if known is not None:
@@ -102,7 +102,8 @@ def ran_on(
         dataset=dataset,
         case_ids=case_ids,
     )
-    if content is not None and case_ids is None and execution.status == "completed":
+    erred = any(test.outcome == "error" for test in execution.tests)
+    if content is not None and case_ids is None and execution.status == "completed" and not erred:
         stored = StoredExecution(
             version_id=version.id,
             suite_id=suite.id,
@@ -118,6 +119,11 @@ def ran_on(
             uow.baselines.keep_execution(stored)
             uow.commit()
     return Ran(suite, dataset, execution, reused=False, settled=content is not None)
+
+
+def _says_the_same(suite: Suite) -> bool:
+    """Whether asking again would give the same answer; how long it takes never is the same."""
+    return suite.kind != "performance" and "performance" not in suite.definition
 
 
 def subject_digest(artifacts: Sequence[Artifact]) -> str | None:
@@ -172,8 +178,7 @@ def _silent(ran: Ran) -> list[Mapping[str, Any]]:
     ]
 
 
-def _unknown(wanted: frozenset[str], tests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    missing = sorted(wanted - {test["id"] for test in tests})
+def _unknown(missing: frozenset[str]) -> list[Mapping[str, Any]]:
     return [
         {
             "id": name,
@@ -183,7 +188,7 @@ def _unknown(wanted: frozenset[str], tests: Sequence[Mapping[str, Any]]) -> list
             "suite_id": None,
             "suite": None,
         }
-        for name in missing
+        for name in sorted(missing)
     ]
 
 
@@ -200,8 +205,11 @@ def _told(ran: Ran, found: Compared) -> dict[str, Any]:
         "reason": ran.execution.reason,
         "results": dict(results) if results is not None else None,
         "score": score_of(results),
+        "lower_is_better": lower_is_better(results),
+        "margin": ran.suite.margin,
         "n": int((results or {}).get("examples") or 0),
         "baseline": found.baseline,
+        "is_baseline": found.is_baseline,
         "measurement": found.measurement.to_json() if found.measurement else None,
         "not_compared": found.not_compared,
     }

@@ -15,9 +15,8 @@ from flows.runtime import platform
 from flows.validation import story
 from flows.validation.settling import settle_all
 from governance.errors import DependencyUnavailable
-from governance.operations.nights import Batches, end_night, night_lease, open_night, tend_batches
+from governance.operations.nights import Batches, Watch, end_night, night_lease, open_night, tend_batches
 from governance.validation.nights import NightStatus, date_of
-from governance.validation.runs import RunStatus
 from storage.composition import Platform, now
 from storage.leases import worked_on, working_alone
 
@@ -50,9 +49,9 @@ async def _walk(parts: Platform, night_id: str) -> NightStatus:
     progress = await story.Progress.begin("night", f"Night of {night.night}", night.models)
     await _hand_out(parts, night_id, night.deadline_at, correlation, progress)
     measured_after = time.monotonic() - started
-    with parts.new_unit() as uow:
-        runs = uow.runs.of_night(night_id, RunStatus.MEASURED.value)
-    await asyncio.to_thread(settle_all, parts, runs, correlation)
+    left, before = -1, 0
+    while left and left != before:  # a worker may have measured one meanwhile
+        before, left = left, await asyncio.to_thread(_settle, parts, night_id, correlation)
     seconds = {"measuring": round(measured_after, 1), "settling": round(time.monotonic() - started - measured_after, 1)}
     status = await asyncio.to_thread(
         end_night, parts.new_unit(), parts.system_call(correlation), night_id, seconds=seconds
@@ -66,7 +65,7 @@ async def _hand_out(
     parts: Platform, night_id: str, deadline: datetime, correlation: str, progress: story.Progress
 ) -> None:
     """Until every batch is measured, or given up, or the night is over."""
-    taken: dict[str, datetime] = {}
+    watch = Watch()
     while now() < deadline:
         try:
             batches: Batches = await asyncio.to_thread(
@@ -77,7 +76,7 @@ async def _hand_out(
                 night_id,
                 lambda lease: worked_on(parts.engine, lease),
                 orphan_after=timedelta(seconds=parts.settings.orphan_seconds),
-                taken=taken,
+                watch=watch,
             )
         except DependencyUnavailable as error:
             get_run_logger().warning("%s", error)
@@ -90,12 +89,20 @@ async def _hand_out(
         await asyncio.sleep(POLL_SECONDS)
 
 
+def _settle(parts: Platform, night_id: str, correlation: str) -> int:
+    with parts.new_unit() as uow:
+        runs = uow.runs.of_night(night_id)
+    return settle_all(parts, runs, correlation)
+
+
 def _tonight(parts: Platform) -> str:
+    """The night of the date for which the run was scheduled, however late it is taken."""
+    scheduled = runtime.flow_run.scheduled_start_time
     settings = parts.settings
     night_id, _ = open_night(
         parts.new_unit(),
         parts.system_call(f"run:{runtime.flow_run.id}"),
-        night=date_of(now(), settings.nightly_timezone),
+        night=date_of(scheduled or now(), settings.nightly_timezone),
         trigger="schedule",
         batch_size=settings.nightly_batch,
         hours=settings.nightly_hours,

@@ -6,7 +6,7 @@ import logging
 
 from flows.validation.data import Examples
 from flows.validation.measuring import measure
-from governance.errors import DependencyUnavailable
+from governance.errors import DependencyUnavailable, InvalidInput
 from governance.operations.validation_runs import record_measured
 from governance.validation.runs import Measured, ValidationRun
 from storage.composition import Platform
@@ -25,7 +25,11 @@ def measure_one(platform: Platform, run: ValidationRun, examples: Examples) -> N
     except Exception as error:
         _log.exception("validation run %s", run.run_id)
         found = _broken(f"The validation itself failed: {type(error).__name__}.")
-    record_measured(platform.new_unit(), run.id, found)
+    try:
+        record_measured(platform.new_unit(), run.id, found)
+    except InvalidInput:  # a text that the database cannot hold
+        broken = _broken("What the suites found holds characters or numbers that cannot be kept.")
+        record_measured(platform.new_unit(), run.id, broken)
 
 
 def give_up(platform: Platform, run: ValidationRun) -> None:

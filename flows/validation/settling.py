@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,35 +11,50 @@ from governance.errors import DependencyUnavailable
 from governance.lifecycle import VersionState
 from governance.operations import launching
 from governance.operations.validation_outcomes import settle_run, troubles_of
-from governance.validation.judging import judged
-from governance.validation.runs import Ending, ValidationRun
+from governance.validation.judging import judged, unjudged
+from governance.validation.runs import Ending, RunStatus, ValidationRun
 from storage.composition import Platform
 
+_log = logging.getLogger("gatehouse.flows")
 SIDE_BY_SIDE = 2  # a run's own pool has as many connections
 
 
-def settle_all(
-    platform: Platform, runs: Sequence[ValidationRun], correlation: str, tell: Callable[[int], None] | None = None
-) -> list[str]:
-    """Judge the runs as one family and settle them one by one; ids of the rollback requests that were opened.
+def settle_all(platform: Platform, runs: Sequence[ValidationRun], correlation: str) -> int:
+    """Judge the runs as one family and settle those that are not; how many that were.
 
-    tell: called with the number of settled runs from time to time.
+    runs: all that were measured, also those that an earlier attempt settled: the family is the same then.
     """
     endings = judged(runs)
-    requests: list[str] = []
+    left = [run for run in runs if run.status is RunStatus.MEASURED]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
-        for done, request in enumerate(
-            workers.map(lambda run: settle_one(platform, run, endings[run.id], correlation), runs), start=1
-        ):
-            if request is not None:
-                requests.append(request)
-            if tell is not None and (done % 200 == 0 or done == len(runs)):
-                tell(done)
-    return requests
+        for _ in workers.map(lambda run: settle_one(platform, run, endings[run.id], correlation), left):
+            pass
+    return len(left)
 
 
 def settle_one(platform: Platform, run: ValidationRun, ending: Ending, correlation: str) -> str | None:
-    """The id of the rollback request, if one was opened; it is launched, now or by the reconciler."""
+    """The id of the rollback request, if one was opened; it is launched, now or by the reconciler.
+
+    A run that cannot be settled, for whatever reason, must not keep the others from it: it ends as an error and nothing
+    else. Raises DependencyUnavailable.
+    """
+    try:
+        return _settled(platform, run, ending, correlation)
+    except DependencyUnavailable:
+        raise
+    except Exception as error:
+        _log.exception("validation run %s", run.run_id)
+        plain = unjudged(run, f"The run could not be settled: {type(error).__name__}.")
+    try:
+        settle_run(platform.new_unit(), platform.system_call(correlation), run.id, plain, [], canary=timedelta(0))
+    except DependencyUnavailable:
+        raise
+    except Exception:
+        _log.exception("validation run %s is left to the end of its night", run.run_id)
+    return None
+
+
+def _settled(platform: Platform, run: ValidationRun, ending: Ending, correlation: str) -> str | None:
     with platform.new_unit() as uow:
         version = uow.versions.by_id(run.version_id)
     drift = ending.judged.get("drift") or {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.errors import InvalidInput
-from governance.evaluations import Evaluation, Suite
+from governance.evaluations import Suite
 from governance.models import ModelVersion
 from governance.operations.calls import Call
 from governance.ports import UnitOfWork
@@ -21,7 +21,7 @@ def pin_promoted(uow: UnitOfWork, call: Call, version: ModelVersion, request_id:
     for suite in uow.evaluations.suites_of_model(version.model_id):
         found = uow.evaluations.latest(version.id, suite.id)
         if found is not None and found.outcomes_sha256 is not None and suite.dataset_sha256 is not None:
-            pin(uow, call, version, suite, found, request_id)
+            pin(uow, call, version, suite, found.outcomes_sha256, found.results, request_id)
 
 
 def pin(
@@ -29,12 +29,12 @@ def pin(
     call: Call,
     version: ModelVersion,
     suite: Suite,
-    evaluation: Evaluation,
+    outcomes_sha256: str,
+    results: Mapping[str, Any] | None,
     request_id: str | None,
 ) -> Baseline:
-    """In the caller's transaction. The evaluation has outcomes."""
+    """In the caller's transaction. The outcomes and results are those of the version on the suite's own examples."""
     before = uow.baselines.pinned(suite.id)
-    assert evaluation.outcomes_sha256 is not None  # noqa: S101
     assert suite.dataset_sha256 is not None  # noqa: S101  (what has outcomes has examples)
     baseline = Baseline(
         id=call.new_id(),
@@ -44,8 +44,8 @@ def pin(
         version=version.version,
         suite_digest=suite.digest,
         dataset_sha256=suite.dataset_sha256,
-        outcomes_sha256=evaluation.outcomes_sha256,
-        score=score_of(evaluation.results),
+        outcomes_sha256=outcomes_sha256,
+        score=score_of(results),
         request_id=request_id,
         pinned_at=call.at,
     )

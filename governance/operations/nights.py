@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -31,30 +31,39 @@ def open_night(
     if call.principal is not None:
         call.may("monitoring:create", "Validating all active versions")
     with uow:
-        known = uow.nights.of(night)
-        if known is not None:
-            return known.id, False
-        night_id = call.new_id()
-        batches = cut(uow.nights.active_versions(), batch_size)
-        new = Night(
-            id=night_id,
-            night=night,
-            trigger=trigger,
-            status=NightStatus.RUNNING,
-            models=sum(map(len, batches)),
-            batches=len(batches),
-            started_at=call.at,
-            deadline_at=call.at + timedelta(hours=hours),
-        )
-        if not uow.nights.add(new, call.principal.id if call.principal else None):
-            found = uow.nights.of(night)  # somebody was faster
-            assert found is not None  # noqa: S101
-            return found.id, False
-        for number, versions in enumerate(batches, start=1):
-            uow.runs.add([_queued(call, night_id, number, *pair) for pair in versions])
-        after = {"night": night.isoformat(), "trigger": trigger, "models": new.models, "batches": new.batches}
-        uow.audit(call.event("night:opened", "night", night_id, after=after))
-        uow.commit()
+        night_id, new = _opened(uow, call, night, trigger, batch_size, hours)
+        if new:
+            uow.commit()
+    return night_id, new
+
+
+def _opened(
+    uow: UnitOfWork, call: Call, night: date, trigger: Trigger, batch_size: int, hours: float
+) -> tuple[str, bool]:
+    """In the caller's transaction."""
+    known = uow.nights.of(night)
+    if known is not None:
+        return known.id, False
+    night_id = call.new_id()
+    batches = cut(uow.nights.active_versions(), batch_size)
+    new = Night(
+        id=night_id,
+        night=night,
+        trigger=trigger,
+        status=NightStatus.RUNNING,
+        models=sum(map(len, batches)),
+        batches=len(batches),
+        started_at=call.at,
+        deadline_at=call.at + timedelta(hours=hours),
+    )
+    if not uow.nights.add(new, call.principal.id if call.principal else None):
+        found = uow.nights.of(night)  # somebody was faster
+        assert found is not None  # noqa: S101
+        return found.id, False
+    for number, versions in enumerate(batches, start=1):
+        uow.runs.add([_queued(call, night_id, number, *pair) for pair in versions])
+    after = {"night": night.isoformat(), "trigger": trigger, "models": new.models, "batches": new.batches}
+    uow.audit(call.event("night:opened", "night", night_id, after=after))
     return night_id, True
 
 
@@ -94,6 +103,18 @@ def launch_night(new_unit: NewUnit, launcher: Launcher, call: Call, night_id: st
     return flow_run_id
 
 
+@dataclass
+class Watch:
+    """What whoever tends the batches of a night remembers from one look to the next.
+
+    unheld: since when a flow run was seen taken by a worker, or running, and its batch held by nobody. left: for each
+    batch the versions that were left at its last loss, and how often it was lost since one of them got further.
+    """
+
+    unheld: dict[str, datetime] = field(default_factory=dict)
+    left: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Batches:
     """How far the batches are. lost: those that were started again because their worker was gone."""
@@ -117,12 +138,13 @@ def tend_batches(
     worked_on: Callable[[str], bool],
     *,
     orphan_after: timedelta,
-    taken: dict[str, datetime],
+    watch: Watch,
 ) -> Batches:
-    """Start what is queued, and again what was lost, until MOST_ATTEMPTS. worked_on: by `batch_lease`.
+    """Start what is queued, and again what was lost. worked_on: by `batch_lease`.
 
-    taken: since when the caller has seen a flow run taken by a worker and not begun; a worker may die in between, and
-    nobody reports that. It is kept between calls. Raises DependencyUnavailable.
+    A run that a worker has taken, or that says it runs, holds its batch soon; when it does not for `orphan_after`, its
+    worker died in between. A batch that is lost MOST_ATTEMPTS times without one more of its versions measured is given
+    up. Raises DependencyUnavailable.
     """
     lost = 0
     with new_unit() as uow:
@@ -134,12 +156,14 @@ def tend_batches(
             _start_batch(new_unit, launcher, call, night, batch)
         elif not worked_on(batch_lease(batch)):
             state = launcher.state(batch.flow_run_id)
-            if state in ("PENDING", "CANCELLING"):
-                if call.at - taken.setdefault(batch.flow_run_id, call.at) < orphan_after:
-                    continue
-            elif state == "SCHEDULED":
+            if state == "SCHEDULED":
                 continue
-            lost += _again(new_unit, launcher, call, night, batch)
+            seen = watch.unheld.setdefault(batch.flow_run_id, call.at)
+            if state in ("PENDING", "RUNNING", "CANCELLING") and call.at - seen < orphan_after:
+                continue
+            lost += _again(new_unit, launcher, call, night, batch, watch)
+        else:
+            watch.unheld.pop(batch.flow_run_id, None)
     with new_unit() as uow:
         statuses = [batch.status for batch in uow.nights.batches(night_id)]
     return Batches(
@@ -166,13 +190,17 @@ def _start_batch(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night
         uow.commit()
 
 
-def _again(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batch: Batch) -> int:
+def _again(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batch: Batch, watch: Watch) -> int:
     """1 when the batch was really lost. Between the look at its lease and this it may have ended as it should."""
     with new_unit() as uow:
         current = uow.nights.lock_batch(batch.night_id, batch.number)
         if current != batch or current.status in ("done", "given_up"):
             return 0
-        if current.attempt >= MOST_ATTEMPTS:
+        left = sum(run.status in _UNMEASURED for run in uow.runs.of_batch(batch.night_id, batch.number))
+        before, losses = watch.left.get(batch.number, (left, 0))
+        losses = losses + 1 if left == before else 1
+        watch.left[batch.number] = (left, losses)
+        if losses >= MOST_ATTEMPTS:
             uow.nights.set_batch(replace(current, status="given_up"), call.at)
             uow.commit()
             return 1
@@ -239,8 +267,10 @@ def note_missed(uow: UnitOfWork, call: Call, night: date, due: datetime) -> bool
     active when it was due.
     """
     with uow:
+        if uow.nights.of(night) is not None:
+            return False
         models = len(uow.nights.active_versions(due))
-        if not models or uow.nights.of(night) is not None:
+        if not models:
             return False
         missed = Night(
             id=call.new_id(),
@@ -270,10 +300,9 @@ def start_late(uow: UnitOfWork, call: Call, night: date, due: datetime, *, batch
     with uow:
         if uow.nights.of(night) is not None or not uow.nights.active_versions(due):
             return None
-    night_id, new = open_night(uow, call, night=night, trigger="watch", batch_size=batch_size, hours=hours)
-    if not new:
-        return None
-    with uow:
+        night_id, new = _opened(uow, call, night, "watch", batch_size, hours)
+        if not new:
+            return None
         title = f"The night of {night} was not begun by its schedule, due at {due:%H:%M %Z}; it was begun later."
         opened(uow, call, None, kind=NIGHT, severity="low", title=title)
         uow.commit()

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from governance import events
 from governance.access.principal import SERVICE
-from governance.errors import RequestOpen
+from governance.drift.report import MODERATE, SEVERE
 from governance.findings import DRIFT, REGRESSION, SEVERITIES, TO_PRODUCTION, VALIDATION
 from governance.lifecycle import TransitionName, VersionState
 from governance.models import ModelVersion
@@ -41,18 +41,20 @@ def settle_run(
 ) -> str | None:
     """End a run that was measured, with all that follows; the id of a rollback request, if one was opened.
 
-    canary: how long after its promotion a version in production counts as a canary, which a regression of severity
-    medium or high takes back without waiting for anybody. Repeating it changes nothing.
+    canary: how long after its promotion a version in production counts as a canary, which a regression takes back
+    without waiting for anybody (`Ending.takes_back`); zero: never. Repeating it changes nothing.
     """
     with uow:
         run = uow.runs.lock(run_id)
         if run.settled:
             return None
         version = uow.versions.by_id(run.version_id)
-        findings = [_found(uow, call, run, version, trouble) for trouble in troubles]
         request: TransitionRequest | None = None
-        if ending.regression_severity in ("medium", "high") and is_canary(uow, call, version, canary):
+        if ending.takes_back and is_canary(uow, call, version, canary):
             request = _take_back(uow, call, version, ending)
+        # After the request, as everybody does; a promotion that is settled either sees the finding or was before it.
+        version = uow.versions.lock(version.id)[version.id]
+        findings = [_found(uow, call, version, trouble) for trouble in troubles]
         judged = {
             **ending.judged,
             "findings": [finding for finding in findings if finding],
@@ -66,8 +68,8 @@ def settle_run(
 
 
 def is_canary(uow: UnitOfWork, call: Call, version: ModelVersion, window: timedelta) -> bool:
-    """In production on a part of the traffic, or promoted no longer than `window` ago."""
-    if version.state is not VersionState.PRODUCTION:
+    """In production on a part of the traffic, or promoted no longer than `window` ago. With no window nothing is."""
+    if version.state is not VersionState.PRODUCTION or not window:
         return False
     if uow.deployments.shares(version.model_id, "production").get(version.id, 100) < 100:
         return True
@@ -75,8 +77,8 @@ def is_canary(uow: UnitOfWork, call: Call, version: ModelVersion, window: timede
     return promoted is not None and call.at - promoted.updated_at <= window
 
 
-def _found(uow: UnitOfWork, call: Call, run: ValidationRun, version: ModelVersion, trouble: Trouble) -> str | None:
-    """One open finding of a kind about a version is enough; it becomes more severe when the trouble does."""
+def _found(uow: UnitOfWork, call: Call, version: ModelVersion, trouble: Trouble) -> str:
+    """One open finding of a kind is enough; it grows with the trouble, in severity and in what it blocks."""
     known = uow.runs.open_finding(version.id, trouble.kind)
     if known is None:
         return opened(
@@ -90,9 +92,10 @@ def _found(uow: UnitOfWork, call: Call, run: ValidationRun, version: ModelVersio
             blocks=TO_PRODUCTION if trouble.blocks else (),
         )
     before = uow.findings.lock(known)
-    if SEVERITIES.index(trouble.severity) > SEVERITIES.index(before.severity):
-        blocks = tuple(sorted({*before.blocks, *(TO_PRODUCTION if trouble.blocks else ())}))
-        after = replace(before, severity=trouble.severity, title=trouble.title, blocks=blocks)
+    blocks = tuple(sorted({*before.blocks, *(TO_PRODUCTION if trouble.blocks else ())}))
+    severity = max(before.severity, trouble.severity, key=SEVERITIES.index)
+    if (severity, set(blocks)) != (before.severity, set(before.blocks)):
+        after = replace(before, severity=severity, title=trouble.title, blocks=blocks)
         uow.findings.change(after)
         uow.audit(call.event("finding:changed", "finding", known, before=before.to_json(), after=after.to_json()))
         call.tell(uow, events.FINDING_CHANGED, ("finding", known), version.model_id, **after.to_json())
@@ -114,11 +117,7 @@ def _take_back(uow: UnitOfWork, call: Call, version: ModelVersion, ending: Endin
         reason=f"Validation found a regression of severity {ending.regression_severity} in a canary.",
         at=call.at,
     )
-    if uow.requests.moving(version.id) is not None:
-        return None
-    try:
-        uow.requests.add(request)
-    except RequestOpen:
+    if not uow.requests.add_unless_moving(request):
         return None
     after = {"transition": request.transition.value, "versionId": version.id, "status": "open"}
     uow.audit(call.event("request:opened", "request", request.id, after=after, reason=request.reason))
@@ -174,10 +173,13 @@ def troubles_of(version: str, serves: bool, ending: Ending, drift_severity: str 
     elif ending.status is RunStatus.ERROR:
         title = f"Version {version} could not be validated: {ending.reason}"
         found.append(Trouble(VALIDATION, "low", title[:500], blocks=False))
-    if drift_severity in ("medium", "high"):
-        title = f"The live inputs of version {version} have drifted from its reference, severity {drift_severity}."
-        found.append(Trouble(DRIFT, "medium" if drift_severity == "high" else "low", title, blocks=False))
+    if drift_severity in _DRIFT:
+        title = f"The live inputs of version {version} have drifted from its reference, {drift_severity}."
+        found.append(Trouble(DRIFT, _DRIFT[drift_severity], title, blocks=False))
     return found
+
+
+_DRIFT = {MODERATE: "low", SEVERE: "medium"}  # severities of findings
 
 
 def _causes(ending: Ending) -> list[str]:

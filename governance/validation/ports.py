@@ -34,7 +34,9 @@ class ValidationRuns(Protocol):
 
     def lock(self, run_id: str) -> ValidationRun: ...
     def launched(self, run_id: str, flow_run_id: str, attempt: int) -> None: ...
-    def running(self, run_id: str, at: datetime) -> None: ...
+    def running(self, run_id: str, at: datetime) -> None:
+        """Unless it was measured meanwhile."""
+
     def measured(self, run_id: str, found: Measured) -> bool:
         """False when the run was measured, or ended, before."""
 
@@ -42,11 +44,22 @@ class ValidationRuns(Protocol):
     def unsettled_alone(self, before: datetime, limit: int) -> tuple[ValidationRun, ...]:
         """Runs outside of nights that were asked for before this time and have not ended, oldest first."""
 
-    def last_of_night(self, version_id: str, before: datetime) -> ValidationRun | None:
-        """The newest settled run of the version in a night, created before."""
+    def last_of_suite(
+        self, version_id: str, suite_id: str, before: datetime
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """(what was measured, without the results; what was judged) of the suite in the newest night before that
+        compared it, however many nights came to nothing since.
+        """
 
-    def of_batch(self, night_id: str, number: int) -> tuple[ValidationRun, ...]: ...
-    def of_night(self, night_id: str, status: str) -> tuple[ValidationRun, ...]: ...
+    def last_latency(self, version_id: str, before: datetime) -> Mapping[str, Any] | None:
+        """The state of the latency series after the newest night before that has one."""
+
+    def of_batch(self, night_id: str, number: int) -> tuple[ValidationRun, ...]:
+        """Without what was measured and judged."""
+
+    def of_night(self, night_id: str) -> tuple[ValidationRun, ...]:
+        """Those that were measured, settled or not, without the results of their suites: what judging needs."""
+
     def open_finding(self, version_id: str, kind: str) -> str | None:
         """The id of the open finding of that kind about the version."""
 

@@ -64,8 +64,9 @@ class Measured:
     """What the execution of a version's suites found, before anybody compares it with the rest of the fleet.
 
     tests: {"id", "title", "suite_id", "suite", "outcome", "reason"} each.
-    suites: {"suite_id", "suite", "kind", "dataset_sha256", "reused", "status", "reason", "results", "score", "n",
-        "baseline", "measurement", "not_compared"} each; `measurement` is a `governance.regression` Measurement.
+    suites: {"suite_id", "suite", "kind", "dataset_sha256", "outcomes_sha256", "reused", "status", "reason", "results",
+        "score", "lower_is_better", "margin", "n", "baseline", "is_baseline", "measurement", "not_compared"} each;
+        `measurement` is a `governance.regression` Measurement, is_baseline: it would be compared with itself.
     latency, drift, data: of the live metrics, the live inputs and the suites' datasets; None or empty without any.
     """
 
@@ -86,7 +87,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends."""
+    """How a run ends. takes_back: a canary is asked to go, see `governance.validation.judging`."""
 
     status: RunStatus
     reason: str | None
@@ -94,6 +95,7 @@ class Ending:
     regression_severity: Severity
     judged: Mapping[str, Any]
     counts: Mapping[str, int] = field(default_factory=dict)
+    takes_back: bool = False
 
 
 def public_id(run_id: str, version_id: str, at: datetime) -> str:

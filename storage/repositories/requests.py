@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy import insert as plain_insert
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from governance.errors import NotFound, RequestOpen
 from governance.evidence import Approval, Evidence
@@ -110,21 +111,11 @@ class RequestRepository:
             details={"versionId": request.version_id},
         )
         with refusing_duplicates(refusal):
-            self._connection.execute(
-                plain_insert(requests).values(
-                    id=request.id,
-                    model_id=request.model_id,
-                    version_id=request.version_id,
-                    transition=request.transition.value,
-                    status=request.status.value,
-                    requester_id=request.requester_id,
-                    reason=request.reason,
-                    attempt=request.attempt,
-                    break_glass=request.break_glass,
-                    created_at=request.created_at,
-                    updated_at=request.updated_at,
-                )
-            )
+            self._connection.execute(plain_insert(requests).values(_columns(request)))
+
+    def add_unless_moving(self, request: TransitionRequest) -> bool:
+        statement = upsert(requests).values(_columns(request)).on_conflict_do_nothing().returning(requests.c.id)
+        return self._connection.execute(statement).one_or_none() is not None
 
     def get(self, request_id: str) -> TransitionRequest:
         return self._one(request_id, lock=False)
@@ -211,6 +202,23 @@ class RequestRepository:
 
     def _set(self, statement: Update, request_id: str, at: datetime, **values: Any) -> None:
         self._connection.execute(statement, {"request_id": request_id, "updated_at": at, **values})
+
+
+def _columns(request: TransitionRequest) -> dict[str, Any]:
+    """Of a new one."""
+    return {
+        "id": request.id,
+        "model_id": request.model_id,
+        "version_id": request.version_id,
+        "transition": request.transition.value,
+        "status": request.status.value,
+        "requester_id": request.requester_id,
+        "reason": request.reason,
+        "attempt": request.attempt,
+        "break_glass": request.break_glass,
+        "created_at": request.created_at,
+        "updated_at": request.updated_at,
+    }
 
 
 class ApprovalRepository:

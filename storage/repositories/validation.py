@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, null, select, update
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from governance.errors import NotFound
@@ -18,6 +19,32 @@ from storage.tables import findings, models, validation_batches, validation_nigh
 
 _RUNS, _NIGHTS, _BATCHES = validation_runs.c, validation_nights.c, validation_batches.c
 _UNDONE = _RUNS.completed_at.is_(None)
+
+
+_PLAIN = [column for column in _RUNS if column.name not in ("tests", "measured", "judged")]
+_LIGHT = [*_PLAIN, null().label("tests"), null().label("measured"), null().label("judged")]
+# The results of suites are many and large, and the judgement of a night needs none of them.
+_WITHOUT_RESULTS = literal_column(
+    "jsonb_set(measured, '{suites}', (select coalesce(jsonb_agg(one - 'results' order by place), '[]') "
+    "from jsonb_array_elements(measured -> 'suites') with ordinality parts (one, place)))",
+    JSONB,
+)
+_TO_JUDGE = [*_PLAIN, _RUNS.tests, _WITHOUT_RESULTS.label("measured"), null().label("judged")]
+_LAST_OF_SUITE = sql("""
+    select (select one - 'results' from jsonb_array_elements(r.measured -> 'suites') one
+            where one ->> 'suite_id' = :suite limit 1) as measured,
+        r.judged -> 'suites' -> :suite as judged
+    from validation_runs r
+    where r.version_id = :version and r.night_id is not null and r.created_at < :before
+        and r.completed_at is not null and r.judged -> 'suites' -> :suite is not null
+    order by r.created_at desc limit 1
+""")
+_LAST_LATENCY = sql("""
+    select r.judged -> 'latency' -> 'state' from validation_runs r
+    where r.version_id = :version and r.night_id is not null and r.created_at < :before
+        and r.completed_at is not null and jsonb_typeof(r.judged -> 'latency' -> 'state') = 'object'
+    order by r.created_at desc limit 1
+""")
 
 
 class ValidationRunRepository:
@@ -61,7 +88,11 @@ class ValidationRunRepository:
         self._change(run_id, flow_run_id=flow_run_id, attempt=attempt)
 
     def running(self, run_id: str, at: datetime) -> None:
-        self._change(run_id, status=RunStatus.RUNNING.value, started_at=at)
+        self._connection.execute(
+            update(validation_runs)
+            .where(_RUNS.id == run_id, _RUNS.status.in_([RunStatus.QUEUED.value, RunStatus.RUNNING.value]))
+            .values(status=RunStatus.RUNNING.value, started_at=at)
+        )
 
     def measured(self, run_id: str, found: Measured) -> bool:
         statement = (
@@ -102,29 +133,26 @@ class ValidationRunRepository:
         )
         return tuple(_run(row) for row in self._connection.execute(query))
 
-    def last_of_night(self, version_id: str, before: datetime) -> ValidationRun | None:
-        query = (
-            select(validation_runs)
-            .where(
-                _RUNS.version_id == version_id,
-                _RUNS.night_id.is_not(None),
-                _RUNS.completed_at.is_not(None),
-                _RUNS.created_at < before,
-            )
-            .order_by(_RUNS.created_at.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).one_or_none()
-        return _run(row) if row else None
+    def last_of_suite(
+        self, version_id: str, suite_id: str, before: datetime
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        row = self._connection.execute(
+            _LAST_OF_SUITE, {"version": version_id, "suite": suite_id, "before": before}
+        ).one_or_none()
+        return (row.measured, row.judged) if row is not None and row.measured is not None else None
+
+    def last_latency(self, version_id: str, before: datetime) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self._connection.execute(
+            _LAST_LATENCY, {"version": version_id, "before": before}
+        ).scalar_one_or_none()
+        return found
 
     def of_batch(self, night_id: str, number: int) -> tuple[ValidationRun, ...]:
-        return self._of(_RUNS.night_id == night_id, _RUNS.batch == number)
+        query = select(*_LIGHT).where(_RUNS.night_id == night_id, _RUNS.batch == number).order_by(_RUNS.id)
+        return tuple(_run(row) for row in self._connection.execute(query))
 
-    def of_night(self, night_id: str, status: str) -> tuple[ValidationRun, ...]:
-        return self._of(_RUNS.night_id == night_id, _RUNS.status == status)
-
-    def _of(self, *conditions: ColumnElement[bool]) -> tuple[ValidationRun, ...]:
-        query = select(validation_runs).where(*conditions).order_by(_RUNS.id)
+    def of_night(self, night_id: str) -> tuple[ValidationRun, ...]:
+        query = select(*_TO_JUDGE).where(_RUNS.night_id == night_id, _RUNS.measured.is_not(None)).order_by(_RUNS.id)
         return tuple(_run(row) for row in self._connection.execute(query))
 
     def open_finding(self, version_id: str, kind: str) -> str | None:

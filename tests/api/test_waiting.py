@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from api.waiting import wait_for
+from tests.fixtures.loops import run_async
 
 
 class Work:
@@ -28,7 +27,7 @@ class Work:
         self.now += seconds
 
     def wait(self, seconds: float) -> int:
-        return asyncio.run(
+        return run_async(
             wait_for(
                 self.look,
                 lambda looks: looks >= self._over_after,

@@ -19,7 +19,7 @@ from tests.faults.candidates import Candidate, candidate
 from tests.faults.stage import Stage, eventually
 from tests.governance.operations.situations import query
 
-SOON = timedelta(seconds=1)
+SOON = timedelta(seconds=5)
 
 
 def begin(stage: Stage, *, day: int = 0) -> str:
@@ -57,7 +57,8 @@ def over(stage: Stage, night_id: str) -> NightStatus:
 
 def runs_of(stage: Stage, night_id: str) -> list[ValidationRun]:
     with stage.platform.new_unit() as uow:
-        return [run for status in RunStatus for run in uow.runs.of_night(night_id, status.value)]
+        listed = [run for batch in uow.nights.batches(night_id) for run in uow.runs.of_batch(night_id, batch.number)]
+        return [uow.runs.get(run.id) for run in listed]
 
 
 def run_of(stage: Stage, night_id: str, it: Candidate) -> ValidationRun:

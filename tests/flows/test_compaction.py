@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from flows import compaction
 from governance.monitoring.points import tallied
 from governance.operations.inferences import Report, record
 from storage.composition import now
+from tests.fixtures.loops import run_async
 from tests.fixtures.registry import RegistryUnderTest
 from tests.governance.operations.situations import query
 
@@ -33,5 +33,5 @@ def test_the_flow_of_the_deployment(registry_under_test: RegistryUnderTest, monk
     flow = getattr(importlib.import_module(module), name)
     monkeypatch.setattr(compaction, "platform", lambda: r.platform)
     with disable_run_logger():
-        assert asyncio.run(flow.fn()) == {"spans": 1, "rows": 3}
+        assert run_async(flow.fn()) == {"spans": 1, "rows": 3}
     assert query(r, "select points from inference_sketches") == [(4,)]

@@ -218,7 +218,7 @@ def test_weights_come_first_and_may_be_skops(served: Served) -> None:
 
 
 def test_what_there_is_no_runner_for(served: Served) -> None:
-    weights = {"type": "weights", "sha256": "a" * 64}
+    weights = {"id": "w", "type": "weights", "sha256": "a" * 64}
     platform = served.registry.platform
     cases: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         ([], {}, "exactly one weights artifact or an endpoint"),

@@ -190,7 +190,7 @@ def test_models_that_cannot_be_asked(registry_under_test: RegistryUnderTest) -> 
     made = suite(r, model, grouped_csv())
     found = execute_suite(r.platform, made, _artifacts(r, model), {})
     assert (found.status, found.passed) == ("failed", False)
-    assert found.reason == "Weights are evaluated in ONNX; convert them, for example with skl2onnx."
+    assert found.reason == "Weights are evaluated in ONNX or skops; convert them, for example with skl2onnx."
     found = execute_suite(r.platform, made, [], {})
     assert found.reason is not None
     assert "exactly one weights artifact" in found.reason

@@ -141,9 +141,10 @@ def test_what_is_expected_of_the_examples_fails_the_run(r: RegistryUnderTest) ->
     assert run.status is RunStatus.FAILED
     (test,) = [test for test in run.tests if test["id"].startswith("data.")]
     assert test["outcome"] == "failed"
-    assert "'x'" in test["reason"]
+    assert (test["title"], test["reason"]) == ("Data", "1 of 1 expectations do not hold")  # no name and no figure
     assert run.measured is not None
     assert run.measured["data"][0]["rows"] == 4_000
+    assert "'x'" in run.measured["data"][0]["failures"][0]
     r.later(days=1)
     assert nightly(r)["1.0.0"].status is RunStatus.FAILED
     assert query(r, "select count(*) from data_validations") == [(1,)]  # the same content is not looked at twice
@@ -172,3 +173,32 @@ def test_life_in_use_is_part_of_it(r: RegistryUnderTest, monkeypatch: pytest.Mon
     third = nightly(r)["1.0.0"]
     assert third.judged is not None
     assert len(third.judged["latency"]["state"]["reference"]) == 2
+
+
+def test_a_canary_is_held_against_what_it_displaced_on_newer_examples(r: RegistryUnderTest) -> None:
+    model, suite = served(r, csv(11), margin=0.1)
+    r.version(model, "1.1.0", weights=weights("south"))
+    bring(r, model, "1.1.0", "promote_production")
+    first = nightly(r)["1.1.0"]
+    assert only(first)["not_compared"] == "It is the baseline itself, on the same examples."  # people have judged that
+    add_sample(r.unit(), r.call(r.dev), suite_id=suite.id, dataset_id=dataset(r, csv(12, 3_000)))
+    r.later(days=1)
+    second = nightly(r)["1.1.0"]
+    assert (verdict(second)["evidence"], verdict(second)["detected"]) == ("paired", True)
+    assert only(second)["baseline"]["version"] == "1.0.0"
+    assert query(r, "select status from transition_requests where transition = 'rollback'") == [("open",)]
+    r.later(days=4)  # past being a canary: its own pin, by totals
+    assert only(nightly(r)["1.1.0"])["baseline"]["version"] == "1.1.0"
+
+
+def test_how_long_it_takes_is_measured_every_night(r: RegistryUnderTest) -> None:
+    served(
+        r,
+        csv(11),
+        kind="performance",
+        definition={"performance": {"metrics": ["latency_p95_ms"], "calls": 40}},
+        thresholds={"latency_p95_ms": {"max": 60_000}},
+    )
+    assert not only(nightly(r)["1.0.0"])["reused"]
+    r.later(days=1)
+    assert not only(nightly(r)["1.0.0"])["reused"]

@@ -299,8 +299,8 @@ CASES: dict[Callable[[RegistryUnderTest], Act], list[str]] = {
     store_results: [APPLIED],
     deny: ["request:denied"],
     deploy_staging: [MOVED, "traffic:changed", APPLIED],
-    displace: [MOVED, MOVED, "traffic:changed", "traffic:changed", APPLIED],
-    roll_back: [MOVED, MOVED, "traffic:changed", "finding:opened", APPLIED],
+    displace: [MOVED, MOVED, "traffic:changed", "traffic:changed", "baseline:pinned", APPLIED],
+    roll_back: [MOVED, MOVED, "traffic:changed", "baseline:pinned", "finding:opened", APPLIED],
     deprecate: [MOVED, "traffic:changed", APPLIED],
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from governance.policy_definitions import draft_of
 from governance.requests import RequestStatus
 from governance.time_machine import Draft
 from storage.queries import decisions
+from tests.fixtures.loops import run_async
 from tests.fixtures.policies import policy
 from tests.fixtures.registries import shared_registry
 from tests.fixtures.registry import APPROVER, RegistryUnderTest
@@ -41,7 +41,7 @@ def run(r: RegistryUnderTest, make: Any) -> Any:
         async with pool:
             return await make(pool)
 
-    return asyncio.run(answer())
+    return run_async(answer())
 
 
 def impact(r: RegistryUnderTest, draft: Draft, by: Principal | None = None) -> dict[str, Any]:

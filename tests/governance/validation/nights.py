@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from governance.lifecycle import VersionState
 from governance.operations.nights import begin_batch, end_night, finish_batch, open_night
 from governance.operations.validation_outcomes import settle_run, troubles_of
 from governance.operations.validation_runs import begin_run, record_measured, start_run
@@ -60,8 +61,11 @@ def measured(
         "reason": None,
         "results": None,
         "score": 0.9,
+        "lower_is_better": False,
+        "margin": suite.margin,
         "n": n,
         "baseline": {"id": pin.id} if pin else None,
+        "is_baseline": False,
         "measurement": figures.to_json(),
         "not_compared": None,
     }
@@ -81,7 +85,8 @@ def settle(r: RegistryUnderTest, *runs: ValidationRun) -> list[str]:
     for run in stored:
         with r.unit() as uow:
             version = uow.versions.by_id(run.version_id)
-        troubles = troubles_of(version.version, True, endings[run.id])
+        drift = (endings[run.id].judged.get("drift") or {}).get("severity")
+        troubles = troubles_of(version.version, version.state is VersionState.PRODUCTION, endings[run.id], drift)
         request = settle_run(r.unit(), r.call(None), run.id, endings[run.id], troubles, canary=CANARY)
         requests += [request] if request else []
     return requests

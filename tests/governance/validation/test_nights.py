@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from governance.errors import Forbidden
 from governance.operations.nights import (
     Batches,
+    Watch,
     begin_batch,
     end_night,
     finish_batch,
@@ -21,6 +22,7 @@ from governance.operations.nights import (
     tend_batches,
     watch_nights,
 )
+from governance.validation.judging import judged
 from governance.validation.nights import MOST_ATTEMPTS, NightStatus
 from governance.validation.runs import RunStatus
 from tests.fixtures.registry import RegistryUnderTest
@@ -40,10 +42,8 @@ def r(registry_under_test: RegistryUnderTest) -> RegistryUnderTest:
     return registry_under_test
 
 
-def tend(r: RegistryUnderTest, night_id: str, held: Held, taken: dict[str, datetime] | None = None) -> Batches:
-    return tend_batches(
-        r.unit, r.launcher, r.call(None), night_id, held, orphan_after=SOON, taken=taken if taken is not None else {}
-    )
+def tend(r: RegistryUnderTest, night_id: str, held: Held, watch: Watch) -> Batches:
+    return tend_batches(r.unit, r.launcher, r.call(None), night_id, held, orphan_after=SOON, watch=watch)
 
 
 def three_models(r: RegistryUnderTest) -> None:
@@ -101,7 +101,7 @@ def test_doing_it_again_changes_nothing(r: RegistryUnderTest) -> None:
     entries = len(events(r))
     assert whole_night(r) == (NightStatus.COMPLETED, [])
     with r.unit() as uow:
-        assert not uow.runs.of_night(night(r), RunStatus.MEASURED.value)
+        assert not [run for run in uow.runs.of_night(night(r)) if run.status is RunStatus.MEASURED]
     assert (
         query(r, "select * from validation_runs order by id"),
         query(r, "select * from validation_nights"),
@@ -162,37 +162,54 @@ def test_what_was_not_reached_makes_it_partial_and_a_finding(r: RegistryUnderTes
 
 def test_lost_batches_begin_again_until_they_are_given_up(r: RegistryUnderTest) -> None:
     three_models(r)
-    night_id = night(r, batch_size=2)
-    tended = tend(r, night_id, nobody)
+    night_id, watch = night(r, batch_size=2), Watch()
+    tended = tend(r, night_id, nobody, watch)
     assert (tended.queued, tended.lost) == (2, 0)
     first = r.launcher.started[f"batch:{night_id}:1:1"]
     assert first[:2] == ("validate-batch", {"night_id": night_id, "number": 1})
     begin_batch(r.unit(), r.call(None), night_id, 1)
-
-    r.launcher.states[first[2]] = "RUNNING"
-    assert tend(r, night_id, lambda name: name.endswith(":1")).lost == 0
-    assert tend(r, night_id, nobody).lost == 1  # its process is gone
-    for attempt in range(2, MOST_ATTEMPTS + 1):
+    for attempt in range(1, MOST_ATTEMPTS + 1):
         run = r.launcher.started[f"batch:{night_id}:1:{attempt}"][2]
+        r.launcher.states[run] = "RUNNING"
+        assert tend(r, night_id, lambda name: name.endswith(":1"), watch).lost == 0
         begin_batch(r.unit(), r.call(None), night_id, 1)
         r.launcher.states[run] = "CRASHED"
-        assert tend(r, night_id, nobody).lost == 1
+        assert tend(r, night_id, nobody, watch).lost == 1
     with r.unit() as uow:
         assert [batch.status for batch in uow.nights.batches(night_id)] == ["given_up", "queued"]
     assert f"batch:{night_id}:1:{MOST_ATTEMPTS + 1}" not in r.launcher.started
 
 
-def test_a_worker_may_die_between_taking_a_batch_and_beginning_it(r: RegistryUnderTest) -> None:
+def test_a_batch_that_gets_further_each_time_is_not_given_up(r: RegistryUnderTest) -> None:
+    """Some versions take their worker down; the others of their batch are still validated."""
+    for _ in range(4):
+        in_production(r, "1.0.0")
+    night_id, watch = night(r, batch_size=10), Watch()
+    tend(r, night_id, nobody, watch)
+    for attempt in range(1, 5):
+        run = r.launcher.started[f"batch:{night_id}:1:{attempt}"][2]
+        for left in begin_batch(r.unit(), r.call(None), night_id, 1)[:1]:
+            measure(r, left)
+        r.launcher.states[run] = "CRASHED"
+        assert tend(r, night_id, nobody, watch).lost == 1
+    begin_batch(r.unit(), r.call(None), night_id, 1)
+    finish_batch(r.unit(), r.call(None), night_id, 1)
+    assert tend(r, night_id, nobody, watch).over
+    with r.unit() as uow:
+        assert [batch.status for batch in uow.nights.batches(night_id)] == ["done"]
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
+def test_a_worker_may_die_between_taking_a_batch_and_beginning_it(r: RegistryUnderTest, state: str) -> None:
     three_models(r)
-    night_id = night(r, batch_size=10)
-    taken: dict[str, datetime] = {}
-    tend(r, night_id, nobody, taken)
-    r.launcher.states[r.launcher.started[f"batch:{night_id}:1:1"][2]] = "PENDING"
-    assert tend(r, night_id, nobody, taken).lost == 0
+    night_id, watch = night(r, batch_size=10), Watch()
+    tend(r, night_id, nobody, watch)
+    r.launcher.states[r.launcher.started[f"batch:{night_id}:1:1"][2]] = state
+    assert tend(r, night_id, nobody, watch).lost == 0
     r.later(seconds=59)
-    assert tend(r, night_id, nobody, taken).lost == 0
+    assert tend(r, night_id, nobody, watch).lost == 0
     r.later(seconds=2)
-    assert tend(r, night_id, nobody, taken).lost == 1
+    assert tend(r, night_id, nobody, watch).lost == 1
     assert f"batch:{night_id}:1:2" in r.launcher.started
 
 
@@ -249,3 +266,60 @@ def test_one_models_regression_stays_one(r: RegistryUnderTest) -> None:
     assert query(r, "select version_id::text, kind from findings where kind = 'regression'") == [
         (runs[0].version_id, "regression")
     ]
+
+
+def test_a_second_worker_does_not_undo_what_the_first_has_measured(r: RegistryUnderTest) -> None:
+    in_production(r, "1.0.0")
+    night_id = night(r)
+    (run,) = begin_batch(r.unit(), r.call(None), night_id, 1)
+    measure(r, run)
+    with r.unit() as uow:
+        uow.runs.running(run.id, r.at)
+        uow.commit()
+    assert get(r, run.id).status is RunStatus.MEASURED
+
+
+def test_what_cannot_be_judged_ends_as_an_error_and_harms_nobody_else(r: RegistryUnderTest) -> None:
+    three_models(r)
+    night_id = night(r, batch_size=10)
+    runs = begin_batch(r.unit(), r.call(None), night_id, 1)
+    for run in runs:
+        measure(r, run)
+    query(r, "update validation_runs set measured = jsonb_set(measured, '{suites,0,measurement}', '{}') where id = %s",
+          runs[0].id)  # fmt: skip
+    settle(r, *runs)
+    assert [get(r, run.id).status for run in runs] == [RunStatus.ERROR, RunStatus.PASSED, RunStatus.PASSED]
+
+
+def test_after_an_interruption_the_family_is_the_same(r: RegistryUnderTest) -> None:
+    """Each verdict depends on all the others, also on those that were settled before the process died."""
+    three_models(r)
+    night_id = night(r, batch_size=10)
+    runs = begin_batch(r.unit(), r.call(None), night_id, 1)
+    for run, b in zip(runs, (160, 120, 120), strict=True):
+        measure(r, run, b=b, c=120)
+    with r.unit() as uow:
+        whole = judged(uow.runs.of_night(night_id))
+    settle(r, *runs[1:])
+    with r.unit() as uow:
+        again = judged(uow.runs.of_night(night_id))
+    assert {run.id: again[run.id].judged["suites"] for run in runs} == {
+        run.id: whole[run.id].judged["suites"] for run in runs
+    }
+    assert whole[runs[0].id].judged != judged([get(r, runs[0].id)])[runs[0].id].judged
+
+
+def test_a_night_that_came_to_nothing_does_not_forget_what_was_known(r: RegistryUnderTest) -> None:
+    in_production(r, "1.0.0")
+    whole_night(r, b=60, c=20)
+    r.later(days=1)
+    lost = night(r)
+    end_night(r.unit(), r.call(None), lost)
+    r.later(days=1)
+    (run,) = begin_batch(r.unit(), r.call(None), night(r), 1)
+    with r.unit() as uow:
+        suite = uow.evaluations.suites_of_model(run.model_id)[0]
+        found = uow.runs.last_of_suite(run.version_id, suite.id, r.at)
+    assert found is not None
+    assert found[0]["outcomes_sha256"] == "e" * 64
+    assert found[1]["detector"]["nights"] == 1

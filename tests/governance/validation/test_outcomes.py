@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from governance.errors import DependencyUnavailable
 from governance.findings import REGRESSION
 from governance.operations.findings import close_finding
-from governance.operations.validation_outcomes import ACCOUNT
+from governance.operations.validation_outcomes import ACCOUNT, is_canary
+from governance.operations.validation_runs import begin_run, record_measured
 from governance.requests import RequestStatus
 from governance.validation.runs import RunStatus
 from tests.fixtures.registry import RegistryUnderTest
-from tests.governance.operations.situations import carry_out, in_production, query, told
-from tests.governance.validation.nights import alone, failed, get, measure, night, settle, whole_night
+from tests.governance.operations.situations import bring, carry_out, in_production, model_with_version, query, told
+from tests.governance.validation.nights import alone, failed, get, measure, measured, night, settle, whole_night
 
 
 @pytest.fixture
@@ -164,7 +166,79 @@ def test_a_run_alone_moves_no_detector_of_the_nights(r: RegistryUnderTest) -> No
     r.later(hours=1)
     assert alone(r, model, version, b=2_500, c=500).status is RunStatus.FAILED
     with r.unit() as uow:
-        last = uow.runs.last_of_night(version, r.at + timedelta(days=1))
+        suite = uow.evaluations.suites_of_model(model)[0]
+        last = uow.runs.last_of_suite(version, suite.id, r.at + timedelta(days=1))
     assert last is not None
-    assert last.judged is not None
-    assert last.judged["suites"] == first
+    assert last[1] == first[suite.id]
+
+
+def test_what_was_no_reason_to_block_becomes_one(r: RegistryUnderTest) -> None:
+    bring(r, model_with_version(r), "1.0.0", "deploy_staging")
+    error = {**failed(), "outcome": "error"}
+    whole_night(r, tests=(error,))
+    assert query(r, "select severity, cardinality(blocks) from findings") == [("low", 0)]
+    r.later(days=1)
+    whole_night(r, tests=(failed(),))
+    assert query(r, "select severity, cardinality(blocks) from findings") == [("low", 2)]
+
+
+def test_no_window_no_canary(r: RegistryUnderTest) -> None:
+    model = in_production(r, "1.0.0", "1.1.0")
+    query(r, "update deployments set traffic_percent = 20")
+    with r.unit() as uow:
+        version = uow.versions.in_production(model)
+        assert version is not None
+        assert is_canary(uow, r.call(None), version, timedelta(hours=1))
+        assert not is_canary(uow, r.call(None), version, timedelta(0))
+
+
+def test_totals_alone_take_nothing_back(r: RegistryUnderTest) -> None:
+    """A newer sample may be harder for everybody."""
+    in_production(r, "1.0.0", "1.1.0")
+    r.later(hours=20)
+    night_id = night(r)
+    with r.unit() as uow:
+        (run,) = uow.runs.of_batch(night_id, 1)
+    begin_run(r.unit(), r.call(None), run.id)
+    found = measured(r, run)
+    totals = {"kind": "totals", "right": 8_000, "n": 10_000, "baseline_right": 9_000, "baseline_n": 10_000}
+    told = {**found.suites[0], "measurement": {**found.suites[0]["measurement"], "evidence": "aggregate",
+                                               "overall": totals}}  # fmt: skip
+    record_measured(r.unit(), run.id, replace(found, suites=(told,)))
+    assert settle(r, run) == []
+    assert get(r, run.id).status is RunStatus.FAILED
+    assert query(r, "select kind, severity from findings") == [("regression", "high")]
+
+
+def test_nor_does_what_the_suite_tolerates(r: RegistryUnderTest) -> None:
+    in_production(r, "1.0.0", "1.1.0")
+    r.later(hours=20)
+    assert whole_night(r, b=1_300, c=500)[1] == []  # 1.6 points, of which the suite tolerates two
+    assert query(r, "select kind, severity from findings") == [("regression", "medium")]
+
+
+@pytest.mark.parametrize(("severity", "expected"), [("none", []), ("moderate", ["low"]), ("severe", ["medium"])])
+def test_drift_is_a_finding(r: RegistryUnderTest, severity: str, expected: list[str]) -> None:
+    in_production(r, "1.0.0")
+    r.later(days=30)
+    night_id = night(r)
+    with r.unit() as uow:
+        (run,) = uow.runs.of_batch(night_id, 1)
+    begin_run(r.unit(), r.call(None), run.id)
+    drift = {"verdict": "drift", "severity": severity, "observations": 900, "summary": "", "features": ["age"]}
+    record_measured(r.unit(), run.id, replace(measured(r, run), drift=drift))
+    settle(r, run)
+    assert [s for (s,) in query(r, "select severity from findings where kind = 'drift'")] == expected
+
+
+def test_comparing_that_could_not_be_done_is_no_pass(r: RegistryUnderTest) -> None:
+    in_production(r, "1.0.0")
+    night_id = night(r)
+    with r.unit() as uow:
+        (run,) = uow.runs.of_batch(night_id, 1)
+    begin_run(r.unit(), r.call(None), run.id)
+    found = measured(r, run)
+    told = {**found.suites[0], "measurement": None, "not_compared": "The baseline's answers are gone from storage."}
+    record_measured(r.unit(), run.id, replace(found, suites=(told,)))
+    settle(r, run)
+    assert get(r, run.id).status is RunStatus.INSUFFICIENT
