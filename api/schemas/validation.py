@@ -67,7 +67,8 @@ class RunDetailRead(RunRead):
     tests: list[ResultOfTestRead]
     measured: dict[str, Any] | None = Field(
         description="What the suites, live metrics and data showed. Of a dataset that you may not read, `data` tells "
-        "how many expectations do not hold, and neither which one it is nor what was found in it."
+        "how many expectations do not hold, and neither which one it is nor what was found in it. `failed` counts its "
+        "sentences, of which a run keeps 50."
     )
     judged: dict[str, Any] | None = Field(description="What was concluded from it, over the whole night.")
 
@@ -101,6 +102,7 @@ class ComparedRead(Shape):
     baseline: PinnedRead | None
     lower_is_better: bool | None = Field(description="Whether the score is a loss; null in runs that do not tell.")
     not_compared: str | None
+    is_baseline: bool | None = Field(description="Whether it would have been compared with itself.")
     conclusion: Literal["regression", "no_regression", "insufficient_evidence"] | None
     severity: str | None
     evidence: str | None

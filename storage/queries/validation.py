@@ -28,7 +28,7 @@ RECENT_DAYS = 14  # what the recent rate stands on, however few days are asked f
 _LONGEST_RUN_ID = 200
 # Whose comparisons say something; `governance.regression` has a third conclusion, which does not.
 _DECIDED = ("regression", "no_regression")
-_THE_BASELINE = "It is the baseline itself, on the same examples."  # as `flows.validation.baseline` writes it
+_THE_BASELINE = "It is the baseline itself, on the same examples."  # as older runs tell it
 
 RUN = f"""'id', r.id, 'run_id', r.run_id, 'model_id', r.version_id, 'name', m.name, 'version', v.version,
     'status', r.status, 'reason', r.reason, 'night', n.night, 'created_at', {iso("r.created_at")},
@@ -83,10 +83,11 @@ _HISTORY = f"""
     from {SOURCE} where r.id in (select id from found order by created_at desc, id desc limit %(most)s)"""
 
 # What one suite came to in one run: the difference to its baseline with everything that says how sure it is.
-_COMPARED = """(select coalesce(json_agg(json_build_object('suite_id', s.item ->> 'suite_id',
+_COMPARED = f"""(select coalesce(json_agg(json_build_object('suite_id', s.item ->> 'suite_id',
         'suite', s.item ->> 'suite', 'status', s.item ->> 'status', 'score', s.item -> 'score', 'n', s.item -> 'n',
         'kind_of_score', s.item -> 'measurement' -> 'overall' -> 'kind', 'lower_is_better', s.item -> 'lower_is_better',
         'baseline', s.item -> 'baseline', 'not_compared', s.item -> 'not_compared',
+        'is_baseline', coalesce(s.item -> 'is_baseline', to_jsonb(s.item ->> 'not_compared' = '{_THE_BASELINE}')),
         'conclusion', j.found -> 'conclusion', 'severity', j.found -> 'severity', 'evidence', j.found -> 'evidence',
         'drop', j.found -> 'drop', 'lower', j.found -> 'lower', 'upper', j.found -> 'upper', 'p', j.found -> 'p',
         'q', j.found -> 'q', 'minimum_detectable_effect', j.found -> 'minimum_detectable_effect')
@@ -200,7 +201,7 @@ def _evaluated(run: Mapping[str, Any]) -> bool:
     if run["regression_detected"]:
         return True
     return run["status"] != "insufficient_evidence" and any(
-        suite["conclusion"] in _DECIDED or suite["not_compared"] == _THE_BASELINE for suite in run["suites"]
+        suite["conclusion"] in _DECIDED or suite["is_baseline"] for suite in run["suites"]
     )
 
 

@@ -207,7 +207,9 @@ def test_what_was_never_compared_is_not_evaluated(api: ServedApi, entry: str) ->
         ("error", {"not_compared": nothing, "outcomes": ("error",)}),
         ("insufficient_evidence", {}),
         ("failed", {"conclusion": "insufficient_evidence", "outcomes": ("failed",)}),
-        ("passed", {"not_compared": itself}),
+        ("passed", {"not_compared": itself}),  # of a run from before it was told beside the sentence
+        ("passed", {"not_compared": "It is itself.", "is_baseline": True}),
+        ("passed", {"not_compared": nothing, "is_baseline": False}),
         ("error", {"outcomes": ("passed", "error")}),  # a broken case, and a comparison that was decided
         ("failed", {"severity": "low", "drop": 0.04}),
     ]
@@ -215,8 +217,8 @@ def test_what_was_never_compared_is_not_evaluated(api: ServedApi, entry: str) ->
         run = validation.queued(r, entry, created_at=r.at - timedelta(hours=hours))
         validation.settle(r, run, status, suite_id=suite, **how)
     found = data(api.dev.get(f"{ROOT}/regression-report/{entry}"))
-    assert (found["total_validation_runs"], found["evaluated_runs"], found["runs_with_regression"]) == (8, 3, 1)
-    assert found["regression_rate"] == found["recent_regression_rate"] == pytest.approx(1 / 3)
+    assert (found["total_validation_runs"], found["evaluated_runs"], found["runs_with_regression"]) == (10, 4, 1)
+    assert found["regression_rate"] == found["recent_regression_rate"] == pytest.approx(1 / 4)
 
 
 def test_a_model_that_is_only_slower_counts_as_worse(api: ServedApi, entry: str) -> None:
