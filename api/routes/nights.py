@@ -45,12 +45,13 @@ async def nightly(
     """Validate every active version tonight. Each date has one night: calling again answers with the same one.
 
     Waits for the end; a night takes longer than any call waits when there are many models. The date is that of the
-    time zone of the settings.
+    time zone of the settings. Counts are over what `GET` of the night would count for you.
     """
-    night_id = await run_in_threadpool(_open, platform, call())
+    asked = call()
+    night_id = await run_in_threadpool(_open, platform, asked)
 
     async def look() -> views.NightView:
-        return await views.night(pool, None, night_id)
+        return await views.night(pool, asked.person, night_id)
 
     view = await wait_for(look, lambda seen: seen.over, wait_seconds, gone=request.is_disconnected)
     headers = {} if view.over else {"Location": night_path(night_id)}

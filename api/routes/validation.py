@@ -69,7 +69,7 @@ async def run_validation(
     location = run_path(run_id)
     return success(
         request,
-        await views.run(pool, None, run_id),
+        await views.run(pool, asked.person, run_id, started=True),
         status=200 if over else 202,
         headers={} if over else {"Location": location},
         links={"run": location, "history": f"{ROOT}/history/{entry.version_id}", **pictures_of(run_id)},

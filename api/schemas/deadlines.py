@@ -151,5 +151,5 @@ class EventRead(Read):
     time: str
     subject_kind: str
     subject_id: str
-    model_id: str
+    model_id: str | None = Field(description="None: it is about the platform itself.")
     data: dict[str, Any]

@@ -50,10 +50,13 @@ class RunRead(Shape):
 class ResultOfTestRead(Shape):
     id: str
     title: str
-    suite_id: str
-    suite: str
+    suite_id: str | None = Field(description="Null for tests of data, and for tests that no suite has.")
+    suite: str | None
     outcome: Literal["passed", "failed", "error", "insufficient_evidence"]
     reason: str | None
+    dataset_id: str | None = Field(
+        default=None, description="Of a test of data; null where you may not read the dataset."
+    )
 
 
 class RunDetailRead(RunRead):
@@ -62,7 +65,11 @@ class RunDetailRead(RunRead):
     requested_by: str | None
     attempt: int
     tests: list[ResultOfTestRead]
-    measured: dict[str, Any] | None = Field(description="What the suites, live metrics and data showed.")
+    measured: dict[str, Any] | None = Field(
+        description="What the suites, live metrics and data showed. Of a dataset that you may not read, `data` tells "
+        "how many expectations do not hold, and neither which one it is nor what was found in it. `failed` counts its "
+        "sentences, of which a run keeps 50."
+    )
     judged: dict[str, Any] | None = Field(description="What was concluded from it, over the whole night.")
 
 
@@ -93,8 +100,10 @@ class ComparedRead(Shape):
     )
     n: int | None
     baseline: PinnedRead | None
+    lower_is_better: bool | None = Field(description="Whether the score is a loss; null in runs that do not tell.")
     not_compared: str | None
-    conclusion: str | None
+    is_baseline: bool | None = Field(description="Whether it would have been compared with itself.")
+    conclusion: Literal["regression", "no_regression", "insufficient_evidence"] | None
     severity: str | None
     evidence: str | None
     drop: float | None
@@ -124,7 +133,10 @@ class RegressionReportRead(Shape):
     total_validation_runs: int
     runs_with_regression: int
     regression_rate: float
-    evaluated_runs: int = Field(description="Those whose examples could decide; rates are shares of them.")
+    evaluated_runs: int = Field(
+        description="Those that were compared with a baseline and could decide, or are that baseline themselves; "
+        "rates are shares of them."
+    )
     regression_rate_low: float = Field(description="Wilson's 95 % interval of the rate.")
     regression_rate_high: float
     recent_regression_rate: float = Field(description="Of the last 14 nights, whatever `days` says.")

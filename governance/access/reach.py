@@ -113,7 +113,7 @@ def _reaches_across(principal: Principal, permission: str) -> bool:
 
 
 def everywhere(principal: Principal, permission: str) -> bool:
-    """Whether they hold a reading permission for the platform as a whole: by a role, acting for all their groups.
+    """Whether they hold a permission for the platform as a whole: by a role, acting for all their groups.
 
     What a group gives is for what belongs to the group, and says nothing about the rest.
     """

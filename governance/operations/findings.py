@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from governance import events
+from governance.access.reach import everywhere
 from governance.canonical import rendered
-from governance.errors import Conflict, ConflictOfInterest, InvalidInput
+from governance.errors import Conflict, ConflictOfInterest, Forbidden, InvalidInput, NotFound
 from governance.findings import (
     OF_SOMEBODY,
     RESOLUTIONS,
@@ -25,6 +26,7 @@ from governance.operations.calls import Call
 from governance.ports import UnitOfWork
 
 SHORTEST_RESOLUTION = 10  # characters
+WATCHING = "monitoring:read"  # by which one sees findings that are about no model
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,27 @@ def closed(uow: UnitOfWork, call: Call, finding: Finding, kind: str, resolution:
 def _open_one(uow: UnitOfWork, call: Call, finding_id: str, doing: str) -> Finding:
     finding = uow.findings.lock(finding_id)
     if finding.model_id is None:
-        call.may("finding:update", doing)
+        _check_platform(call, finding_id, doing)
     else:
         rule = uow.access.of_model(finding.model_id)
         call.may_with("finding", finding_id, rule, "finding:update", doing)
     if finding.status != "open":
         raise Conflict("This finding is closed already.", details={"status": finding.status})
     return finding
+
+
+def _check_platform(call: Call, finding_id: str, doing: str) -> None:
+    """What is about no model belongs to no group: it takes the permission by a role. Raises NotFound, Forbidden."""
+    person = call.person
+    if everywhere(person, "finding:update"):
+        return
+    if not everywhere(person, WATCHING):
+        raise NotFound("finding", finding_id)
+    raise Forbidden(
+        f"{doing} that is about the platform is not allowed for {person.name}: it takes finding:update by a role, "
+        "acting for all groups.",
+        details={"permission": "finding:update"},
+    )
 
 
 def _check_second_person(uow: UnitOfWork, call: Call, finding: Finding, what: str) -> None:

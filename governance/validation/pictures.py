@@ -127,7 +127,8 @@ def series(runs: Sequence[Mapping[str, Any]], suite_id: str) -> Series | None:
     if last is None:
         return None
     baseline = (last.get("baseline") or {}).get("score")
-    return Series(tuple(points), f"Score of {last['suite']}", "score", baseline if _is_number(baseline) else None)
+    unit = "score, lower is better" if last.get("lower_is_better") else "score"
+    return Series(tuple(points), f"Score of {last['suite']}", unit, baseline if _is_number(baseline) else None)
 
 
 def forest(run: Mapping[str, Any], suite_id: str) -> Forest | None:
@@ -198,7 +199,9 @@ def _interval(suite: Mapping[str, Any], judged: Mapping[str, Any]) -> tuple[floa
     if len(figures) < 1 + len(_DROP):
         return None, None
     baseline, drop, lower, upper = figures
-    for sign in (-1.0, 1.0):  # a score loses by a drop, a mean loss grows by it
+    told = suite.get("lower_is_better")  # older runs do not tell
+    signs = (-1.0, 1.0) if told is None else (1.0,) if told else (-1.0,)
+    for sign in signs:  # a score loses by a drop, a mean loss grows by it
         if math.isclose(baseline + sign * drop, suite["score"], abs_tol=1e-6):
             ends = sorted((baseline + sign * lower, baseline + sign * upper))
             return ends[0], ends[1]

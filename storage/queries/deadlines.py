@@ -9,8 +9,8 @@ from datetime import datetime
 
 from psycopg_pool import AsyncConnectionPool
 
-from governance.access.decisions import decide
 from governance.access.principal import Principal
+from governance.access.reach import everywhere
 from governance.canonical import rendered
 from governance.errors import InvalidInput
 from governance.time_zones import local
@@ -54,9 +54,9 @@ _CURSOR = re.compile(r"(\d{1,18})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 
 def _of_models_or_platform(caller: Principal | None, model: str) -> Visible:
-    """What is about no model is about the platform: for whoever watches over that."""
+    """What is about no model is about the platform: for whoever watches over that by a role, not by a group."""
     may = visible(caller, HISTORY, "m.access_id")
-    if caller is None or decide(caller, PLATFORM).allowed:
+    if caller is None or everywhere(caller, PLATFORM):
         return replace(may, besides=f"{model} is null")
     return may
 

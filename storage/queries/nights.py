@@ -20,7 +20,7 @@ from governance.models import is_id
 from storage.queries.pages import Conditions, Listing, Page, PageRequest, read_page
 from storage.queries.times import iso
 from storage.queries.validation import RUN, SOURCE
-from storage.queries.visibility import VALIDATION, Visible, visible
+from storage.queries.visibility import VALIDATION, Visible, visible, visible_at_all
 
 _NIGHT = f"""'id', n.id, 'night', n.night, 'trigger', n.trigger, 'status', n.status,
     'started_at', {iso("n.started_at")}, 'deadline_at', {iso("n.deadline_at")},
@@ -72,13 +72,13 @@ class NightCounts:
     regressions: int
 
 
-def sees_everything(caller: Principal | None) -> bool:
-    """Whether the counts over all models are for the caller; None: the platform answers whoever started the night."""
-    return caller is None or everywhere(caller, "monitoring:read")
+def sees_everything(caller: Principal) -> bool:
+    """Whether the counts over all models are for the caller."""
+    return everywhere(caller, "monitoring:read")
 
 
-async def night(pool: AsyncConnectionPool, caller: Principal | None, named: str) -> NightView:
-    """One night, by its id or date (YYYY-MM-DD). Raises NotFound."""
+async def night(pool: AsyncConnectionPool, caller: Principal, named: str) -> NightView:
+    """One night, by its id or date (YYYY-MM-DD). Who sees no model at all is told zeros. Raises NotFound."""
     condition, value = _naming(named)
     whole = sees_everything(caller)
     may = _counted(caller)
@@ -100,7 +100,8 @@ async def night(pool: AsyncConnectionPool, caller: Principal | None, named: str)
         "scope": "platform" if whole else "visible",
         "models": models if whole else sum(by_status.values()),
         "models_processed": settled,
-        "not_reached": by_status["not_reached"],
+        # A missed night has no runs: it reached none of those that were active when it was due.
+        "not_reached": models if whole and status == "missed" else by_status["not_reached"],
         "results_summary": {
             "passed": by_status["passed"],
             "failed": by_status["failed"],
@@ -168,9 +169,9 @@ async def overview(pool: AsyncConnectionPool, caller: Principal, named: str) -> 
     return list(found.values()), sees_everything(caller)
 
 
-def _counted(caller: Principal | None) -> Visible:
+def _counted(caller: Principal) -> Visible:
     """Whose runs are counted."""
-    return visible(None if sees_everything(caller) else caller, VALIDATION, "m.access_id")
+    return visible_at_all(None if sees_everything(caller) else caller, VALIDATION, "m.access_id")
 
 
 def _naming(named: str) -> tuple[str, object]:

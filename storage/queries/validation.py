@@ -21,11 +21,14 @@ from governance.models import is_id
 from storage.queries.enterprise import Entry
 from storage.queries.registry import one
 from storage.queries.times import iso
-from storage.queries.visibility import VALIDATION, visible
+from storage.queries.visibility import DATASET, VALIDATION, Visible, visible, visible_at_all
 
 MOST_RUNS = 1_000  # of one answer
 RECENT_DAYS = 14  # what the recent rate stands on, however few days are asked for
 _LONGEST_RUN_ID = 200
+# Whose comparisons say something; `governance.regression` has a third conclusion, which does not.
+_DECIDED = ("regression", "no_regression")
+_THE_BASELINE = "It is the baseline itself, on the same examples."  # as older runs tell it
 
 RUN = f"""'id', r.id, 'run_id', r.run_id, 'model_id', r.version_id, 'name', m.name, 'version', v.version,
     'status', r.status, 'reason', r.reason, 'night', n.night, 'created_at', {iso("r.created_at")},
@@ -40,15 +43,35 @@ SOURCE = """validation_runs r join model_versions v on v.id = r.version_id join 
 _JUDGED = """case when r.judged is null then null else r.judged || jsonb_build_object('suites', (
     select coalesce(jsonb_object_agg(j.key, j.value - 'detector'), '{}')
     from jsonb_each(coalesce(r.judged -> 'suites', '{}')) j)) end"""
+# What was found in a dataset is for those who may read it; others are told whether it is in order, and by how much.
+_READABLE = """exists (select 1 from datasets d
+    where d.id = (one.item ->> 'dataset_id')::uuid and {may})"""
+_DATA = """(select coalesce(jsonb_agg(one.item || jsonb_build_object('failed', told.failed)
+        || case when {readable} then '{{}}' else jsonb_build_object('dataset_id', null, 'dataset', null, 'rows', null,
+            'failures', '[]'::jsonb, 'reason', case
+                when one.item ->> 'status' = 'error' then 'A dataset that you may not read could not be checked.'
+                when told.failed > 0 or one.item ->> 'status' = 'failed'
+                then 'Expectations of a dataset that you may not read do not hold.' end) end
+        order by one.place), '[]')
+    from jsonb_array_elements(coalesce(r.measured -> 'data', '[]')) with ordinality one(item, place)
+    cross join lateral (select jsonb_array_length(coalesce(one.item -> 'failures', '[]')) as failed) told)"""
+# Tests of data tell their dataset's id and no figures; older ones told its name and what was found instead.
+_TESTS = """(select coalesce(jsonb_agg(case when told.old
+            then one.item || jsonb_build_object('id', 'data', 'title', 'Data', 'reason',
+                case when one.item ->> 'outcome' = 'failed' then 'Expectations of a dataset do not hold.' end)
+            when one.item ->> 'dataset_id' is not null and not {readable}
+            then one.item || jsonb_build_object('id', 'data', 'title', 'Data', 'dataset_id', null)
+            else one.item end order by one.place), '[]')
+    from jsonb_array_elements(coalesce(r.tests, '[]')) with ordinality one(item, place)
+    cross join lateral (select one.item ->> 'dataset_id' is null and one.item ->> 'suite_id' is null
+        and one.item ->> 'id' = 'data.' || substr(one.item ->> 'title', 6)
+        and starts_with(one.item ->> 'title', 'Data ') as old) told)"""
 _MEASURED = """case when r.measured is null then null else r.measured || jsonb_build_object('suites', (
     select coalesce(jsonb_agg(case when jsonb_typeof(s.item -> 'measurement') = 'object'
-        then jsonb_set(s.item, '{measurement}', (s.item -> 'measurement') - 'detector') else s.item end
+        then jsonb_set(s.item, '{{measurement}}', (s.item -> 'measurement') - 'detector') else s.item end
         order by s.place), '[]')
-    from jsonb_array_elements(coalesce(r.measured -> 'suites', '[]')) with ordinality s(item, place))) end"""
-_DETAIL = f"""json_build_object({RUN}, 'night_id', r.night_id, 'test_case_ids', r.case_ids, 'requested_by', u.name,
-    'attempt', r.attempt, 'tests', coalesce(r.tests, '[]'), 'measured', {_MEASURED}, 'judged', {_JUDGED})"""
-_ONE = f"""select {_DETAIL}::text from {SOURCE}
-    left join users u on u.id = r.requested_by where """
+    from jsonb_array_elements(coalesce(r.measured -> 'suites', '[]')) with ordinality s(item, place)),
+    'data', {data}) end"""
 
 _HISTORY = f"""
     with found as materialized (
@@ -60,10 +83,11 @@ _HISTORY = f"""
     from {SOURCE} where r.id in (select id from found order by created_at desc, id desc limit %(most)s)"""
 
 # What one suite came to in one run: the difference to its baseline with everything that says how sure it is.
-_COMPARED = """(select coalesce(json_agg(json_build_object('suite_id', s.item ->> 'suite_id',
+_COMPARED = f"""(select coalesce(json_agg(json_build_object('suite_id', s.item ->> 'suite_id',
         'suite', s.item ->> 'suite', 'status', s.item ->> 'status', 'score', s.item -> 'score', 'n', s.item -> 'n',
-        'kind_of_score', s.item -> 'measurement' -> 'overall' -> 'kind',
+        'kind_of_score', s.item -> 'measurement' -> 'overall' -> 'kind', 'lower_is_better', s.item -> 'lower_is_better',
         'baseline', s.item -> 'baseline', 'not_compared', s.item -> 'not_compared',
+        'is_baseline', coalesce(s.item -> 'is_baseline', to_jsonb(s.item ->> 'not_compared' = '{_THE_BASELINE}')),
         'conclusion', j.found -> 'conclusion', 'severity', j.found -> 'severity', 'evidence', j.found -> 'evidence',
         'drop', j.found -> 'drop', 'lower', j.found -> 'lower', 'upper', j.found -> 'upper', 'p', j.found -> 'p',
         'q', j.found -> 'q', 'minimum_detectable_effect', j.found -> 'minimum_detectable_effect')
@@ -79,9 +103,20 @@ _OUTCOMES = f"""
         order by o.created_at desc, o.id desc limit %(most)s + 1)"""
 
 
-async def run(pool: AsyncConnectionPool, caller: Principal | None, named: str) -> str:
-    """A run, by its id or its documented name. Raises NotFound."""
-    return str((await run_row(pool, caller, named, _ONE))[0])
+async def run(pool: AsyncConnectionPool, caller: Principal, named: str, *, started: bool = False) -> str:
+    """A run, by its id or its documented name. started: by the caller, who is shown it in any case. Raises NotFound."""
+    may = visible_at_all(caller, DATASET, "d.access_id", named="data")
+    return str((await run_row(pool, None if started else caller, named, _one(may), **may.values))[0])
+
+
+def _one(readable: Visible) -> str:
+    """Whatever the caller may read of the run's datasets; ends with its `where`."""
+    inside = _READABLE.format(may=readable.sql)
+    measured = _MEASURED.format(data=_DATA.format(readable=inside))
+    return f"""select json_build_object({RUN}, 'night_id', r.night_id, 'test_case_ids', r.case_ids,
+            'requested_by', u.name, 'attempt', r.attempt, 'tests', {_TESTS.format(readable=inside)},
+            'measured', {measured}, 'judged', {_JUDGED})::text
+        from {SOURCE} left join users u on u.id = r.requested_by where """
 
 
 async def run_status(pool: AsyncConnectionPool, run_id: str) -> tuple[str, bool]:
@@ -91,14 +126,18 @@ async def run_status(pool: AsyncConnectionPool, run_id: str) -> tuple[str, bool]
     return str(row[0]), bool(row[1])
 
 
-async def run_row(pool: AsyncConnectionPool, caller: Principal | None, named: str, statement: str) -> tuple[Any, ...]:
+async def run_row(
+    pool: AsyncConnectionPool, caller: Principal | None, named: str, statement: str, **values: Any
+) -> tuple[Any, ...]:
     """The row of a statement about one run, which ends with its `where`. Raises NotFound."""
     may = visible(caller, VALIDATION, "m.access_id")
     row = None
     if named.isprintable() and len(named) <= _LONGEST_RUN_ID:
         by = "r.id = %(named)s::uuid" if is_id(named) else "r.run_id = %(named)s"  # each has an index of its own
         async with pool.connection() as connection:
-            cursor = await connection.execute(f"{statement} {by} and {may.sql}", {"named": named, **may.values})
+            cursor = await connection.execute(
+                f"{statement} {by} and {may.sql}", {"named": named, **values, **may.values}
+            )
             row = await cursor.fetchone()
     if row is None:
         raise NotFound("validation run", named[:_LONGEST_RUN_ID])
@@ -129,13 +168,14 @@ def _report(entry: Entry, runs: Sequence[Mapping[str, Any]], at: datetime, days:
     from governance.regression.report import NightOutcome, regression_report  # scipy, which the API starts without
 
     suite_id = _main_suite(runs)
+    sign = -1.0 if suite_id is not None and _lower_is_better(runs, suite_id) else 1.0
     outcomes = [
         NightOutcome(
             at=datetime.fromisoformat(run["completed_at"]),
-            evaluated=run["status"] != "insufficient_evidence" and (run["status"] != "error" or _compared(run)),
+            evaluated=_evaluated(run),
             regressed=run["regression_detected"],
             severity=run["regression_severity"],
-            value=_score(run, suite_id),
+            value=_score(run, suite_id, sign),
         )
         for run in reversed(runs)
     ]
@@ -154,8 +194,15 @@ def _report(entry: Entry, runs: Sequence[Mapping[str, Any]], at: datetime, days:
     }
 
 
-def _compared(run: Mapping[str, Any]) -> bool:
-    return any(suite["conclusion"] is not None for suite in run["suites"])
+def _evaluated(run: Mapping[str, Any]) -> bool:
+    """Whether the run could have shown a regression: a comparison was decided, or there is nothing to be worse than
+    since it is the baseline itself. One that was detected, if only in its latency, is counted in any case.
+    """
+    if run["regression_detected"]:
+        return True
+    return run["status"] != "insufficient_evidence" and any(
+        suite["conclusion"] in _DECIDED or suite["is_baseline"] for suite in run["suites"]
+    )
 
 
 def _main_suite(runs: Sequence[Mapping[str, Any]]) -> str | None:
@@ -164,9 +211,14 @@ def _main_suite(runs: Sequence[Mapping[str, Any]]) -> str | None:
     return min(scored, key=lambda suite_id: (-scored[suite_id], suite_id), default=None)
 
 
-def _score(run: Mapping[str, Any], suite_id: str | None) -> float | None:
-    """Larger is better: a mean loss counts downwards."""
+def _lower_is_better(runs: Sequence[Mapping[str, Any]], suite_id: str) -> bool:
+    """Whether the suite's score is a loss. Older runs do not tell, and only a comparison gave it away."""
+    found = [suite for run in runs for suite in run["suites"] if suite["suite_id"] == suite_id]
+    told = [suite["lower_is_better"] for suite in found if suite["lower_is_better"] is not None]
+    return bool(told[0]) if told else any(suite["kind_of_score"] == "losses" for suite in found)
+
+
+def _score(run: Mapping[str, Any], suite_id: str | None, sign: float) -> float | None:
+    """sign: so that larger is better, and a mean loss counts downwards."""
     suite = next((item for item in run["suites"] if item["suite_id"] == suite_id), None)
-    if suite is None or suite["score"] is None:
-        return None
-    return -float(suite["score"]) if suite["kind_of_score"] == "losses" else float(suite["score"])
+    return sign * float(suite["score"]) if suite is not None and suite["score"] is not None else None

@@ -48,28 +48,38 @@ VALIDATION = ("model:read", "provenance:read", "monitoring:read")
 PLATFORM = "monitoring:read"  # what is about no asset, such as a night that was missed
 
 
-def visible(principal: Principal | None, permissions: tuple[str, ...], column: str) -> Visible:
+def visible(principal: Principal | None, permissions: tuple[str, ...], column: str, *, named: str = "see") -> Visible:
     """Raises Forbidden when the caller has none of the permissions anywhere.
 
     None stands for the answer to a write that was allowed: whoever may write something is shown what they wrote.
+    named: how the names of the parameters begin; two conditions in one statement need two of these.
     """
     if principal is None:
         return Visible(column, "true")
-    key = (principal.access_key, permissions, column)
+    key = (principal.access_key, permissions, column, named)
     known = _known.get(key)
     if known is None:
-        known = _visible(principal, permissions, column)
+        known = _visible(principal, permissions, column, named)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         _known[key] = known
     return known
 
 
+def visible_at_all(
+    principal: Principal | None, permissions: tuple[str, ...], column: str, *, named: str = "see"
+) -> Visible:
+    """The same for a part of an answer: without the permissions the part is not shown, and nothing is refused."""
+    if principal is not None and not reach_of(principal, *permissions):
+        return Visible(column, "false")
+    return visible(principal, permissions, column, named=named)
+
+
 _MOST_KNOWN = 10_000
 _known: dict[tuple[object, ...], Visible] = {}
 
 
-def _visible(principal: Principal, permissions: tuple[str, ...], column: str) -> Visible:
+def _visible(principal: Principal, permissions: tuple[str, ...], column: str, named: str) -> Visible:
     reaches = reach_of(principal, *permissions)
     if not reaches:
         raise Forbidden(
@@ -79,7 +89,7 @@ def _visible(principal: Principal, permissions: tuple[str, ...], column: str) ->
     clauses: list[str] = []
     values: dict[str, Any] = {}
     for number, reach in enumerate(dict.fromkeys(reaches)):
-        clause, own = _condition(reach, f"see{number}_")
+        clause, own = _condition(reach, f"{named}{number}_")
         clauses.append(f"({clause})")
         values |= own
     return Visible(column, " or ".join(clauses), values)

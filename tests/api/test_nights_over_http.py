@@ -70,6 +70,17 @@ def fleet(
         yield Fleet(api, night, runs, foreign)
 
 
+@pytest.fixture
+def nothing_tonight(fleet: Fleet) -> None:
+    """A night that another test has begun lies long ago."""
+    query(
+        fleet.api.registry,
+        """update validation_nights set night = (select min(night) from validation_nights) - 1
+           where trigger = 'request' and night > %s""",
+        date(2026, 2, 2),
+    )
+
+
 def test_whoever_monitors_the_platform_sees_the_whole_night(fleet: Fleet) -> None:
     found = data(fleet.api.admin.get(f"{ROOT}/nights/{DAY}"))
     assert (found["id"], found["night"], found["status"], found["scope"]) == (fleet.night, DAY, "partial", "platform")
@@ -111,6 +122,15 @@ def test_acting_for_one_group_counts_what_that_group_may_see(fleet: Fleet) -> No
     assert data(fleet.api.dev.get(f"{ROOT}/nights/{fleet.night}"))["scope"] == "platform"
 
 
+def test_a_missed_night_reached_nothing(fleet: Fleet) -> None:
+    night = validation.night(fleet.api.registry, date(2025, 12, 24), status="missed", models=7, batches=0)
+    found = data(fleet.api.admin.get(f"{ROOT}/nights/{night}"))
+    assert (found["models"], found["models_processed"], found["not_reached"]) == (7, 0, 7)
+    scientist = fleet.api.sign_in(fleet.api.registry.person("sven", (Role.DATA_SCIENTIST,), "lab"))
+    found = data(scientist.get(f"{ROOT}/nights/{night}"))
+    assert (found["scope"], found["models"], found["not_reached"]) == ("visible", 0, 0)
+
+
 def test_runs_with_a_regression_come_first_on_every_page(fleet: Fleet) -> None:
     seen, path = [], f"{ROOT}/nights/{fleet.night}/runs?pageSize=2"
     while path:
@@ -145,7 +165,8 @@ def test_nights_are_listed_newest_first(fleet: Fleet) -> None:
     mine = [night["id"] for night in data(shown) if night["id"] in (later, earlier, fleet.night)]
     assert mine == [later, fleet.night, earlier]
     missed = data(fleet.api.dev.get(f"{ROOT}/nights", params={"status": "missed"}))
-    assert [night["night"] for night in missed] == ["2026-02-02"]
+    assert later in [night["id"] for night in missed]
+    assert {night["status"] for night in missed} == {"missed"}
     refusal(fleet.api.dev.get(f"{ROOT}/nights", params={"status": "done"}), 400, "INVALID_INPUT")
 
 
@@ -163,6 +184,7 @@ def test_starting_a_night_takes_a_permission_for_the_platform(fleet: Fleet) -> N
     assert fleet.api.stored() == before
 
 
+@pytest.mark.usefixtures("nothing_tonight")
 def test_without_an_orchestrator_the_night_is_kept_and_named(fleet: Fleet) -> None:
     launcher = fleet.api.registry.launcher
     launcher.available = False
@@ -175,3 +197,25 @@ def test_without_an_orchestrator_the_night_is_kept_and_named(fleet: Fleet) -> No
     assert (kept["id"], kept["status"]) == (error["details"]["nightId"], "running")
     again = data(fleet.api.admin.post(f"{ROOT}/nightly", params={"wait_seconds": 0}), 202)
     assert again["id"] == kept["id"]
+
+
+@pytest.mark.usefixtures("nothing_tonight")
+def test_starting_a_night_tells_no_more_than_looking_at_it(fleet: Fleet) -> None:
+    """Starting takes another permission than counting over all models does."""
+    r, asked = fleet.api.registry, {"wait_seconds": 0}
+    night = data(fleet.api.admin.post(f"{ROOT}/nightly", params=asked), 202)["id"]
+    added = 0
+    for run in (*fleet.runs, fleet.foreign):
+        version = str(query(r, "select version_id from validation_runs where id = %s", run)[0][0])
+        validation.settle(r, validation.queued(r, version, night_id=night))
+        added += 1
+    query(r, "update validation_nights set models = models + %s where id = %s", added, night)
+    whole = data(fleet.api.admin.post(f"{ROOT}/nightly", params=asked), 202)
+    assert (whole["scope"], whole["models_processed"]) == ("platform", 6)
+    assert whole["batches"] is not None
+    for scopes, seen in ((["monitoring:create"], 0), (["monitoring:create", "model:read"], 5)):
+        token, _ = r.token(r.dev, scopes=scopes)
+        with fleet.api.with_token(token) as starter:
+            found = data(starter.post(f"{ROOT}/nightly", params=asked), 202)
+        assert (found["id"], found["scope"], found["batches"]) == (night, "visible", None)
+        assert (found["models"], found["models_processed"], found["results_summary"]["passed"]) == (seen, seen, seen)

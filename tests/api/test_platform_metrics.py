@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,10 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.metering import ELSEWHERE, RequestMeter
 from governance.access.roles import Role
+from governance.validation.runs import RunStatus
 from storage.composition import new_id
 from storage.postgres_server import PostgresServer
 from storage.queries import platform_figures
 from tests.api.served import ServedApi, data, refusal, served
+from tests.fixtures import validation
 from tests.fixtures.postgres import fresh_database
 from tests.governance.operations.situations import parked, query
 
@@ -122,6 +125,34 @@ def test_nothing_is_told_of_what_may_not_be_seen(own_api: ServedApi) -> None:
     for name in ("open_transition_requests", "versions", "model_inferences_total", "open_findings"):
         assert value(series, f"gatehouse_{name}") == 0, name
     assert value(scraped(api.grace), "gatehouse_model_inferences_total") == 10, "who decides sees across groups"
+
+
+def test_the_newest_night_is_told(own_api: ServedApi) -> None:
+    api, r = own_api, own_api.registry
+    assert not [name for name, _ in scraped(api.admin) if name.startswith("gatehouse_night")], "there was none"
+    older, began = datetime(2026, 2, 1, 2, tzinfo=UTC), datetime(2026, 2, 2, 2, 0, 7, tzinfo=UTC)
+    version = r.version(r.model(), weights=None)
+    before = validation.night(r, older.date(), started_at=older)
+    validation.settle(r, validation.queued(r, version, night_id=before), "failed")
+    night = validation.night(r, began.date(), started_at=began, models=4)
+    for status in ("passed", "passed", "error", "insufficient_evidence"):
+        validation.settle(r, validation.queued(r, r.version(r.model(), weights=None), night_id=night), status)
+    series = scraped(api.admin)
+    counted = {status: value(series, "gatehouse_night_runs", status=status) for status in RunStatus}
+    assert {status.value: count for status, count in counted.items() if count} == {
+        "passed": 2, "error": 1, "insufficient_evidence": 1,
+    }  # fmt: skip
+    assert value(series, "gatehouse_night_began_seconds") == began.timestamp()
+    outsider = api.sign_in(r.person("olga", (Role.ML_ENGINEER,), "elsewhere"))
+    seen = scraped(outsider)
+    assert value(seen, "gatehouse_night_runs") == 0
+    assert value(seen, "gatehouse_night_began_seconds") == began.timestamp(), "that there was one is no secret"
+
+    missed = datetime(2026, 2, 3, 2, tzinfo=UTC)
+    validation.night(r, missed.date(), status="missed", models=4, batches=0, started_at=missed)
+    late = scraped(api.admin)
+    assert value(late, "gatehouse_night_began_seconds") == began.timestamp(), "a missed night did not begin"
+    assert value(late, "gatehouse_night_runs") == 0
 
 
 def test_who_may_scrape(own_api: ServedApi) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from api.sessions import SESSION_COOKIE
 from governance.access.roles import Role
+from governance.findings import NIGHT
+from governance.operations import findings, groups
 from governance.operations.tending import tend
 from governance.requests import TransitionRequest
 from storage import request_links
@@ -87,6 +89,69 @@ def test_bad_findings(api: ServedApi, wrong: dict[str, object]) -> None:
     body = {"modelId": model, "version": "1.0.0", "severity": "low", "title": "It drifts.", **wrong}
     refusal(api.grace.post("/api/v1/findings", json=body), 400, "INVALID_INPUT")
     assert api.stored() == before
+
+
+def about_the_platform(api: ServedApi) -> str:
+    """The id of a finding about no model, as a night that was missed leaves it."""
+    r = api.registry
+    with r.unit() as uow:
+        title = "The night of 2026-02-02 was missed: 7 active versions were not validated."
+        made = findings.opened(uow, r.call(None), None, kind=NIGHT, severity="medium", title=title)
+        uow.commit()
+    return made
+
+
+def sees_platform(client: httpx.Client, finding: str, **headers: str) -> set[bool]:
+    """Whether one finds it among findings, by its id and in events."""
+    listed = [one["id"] for one in data(client.get("/api/v1/findings", params={"pageSize": 200}, headers=headers))]
+    opened = {"type": "io.gatehouse.finding.opened", "pageSize": "200"}
+    events = [one["subjectId"] for one in data(client.get("/api/v1/events", params=opened, headers=headers))]
+    alone = client.get(f"/api/v1/findings/{finding}", headers=headers)
+    assert alone.status_code in (200, 404)
+    return {finding in listed, finding in events, alone.status_code == 200}
+
+
+def test_a_finding_about_the_platform(api: ServedApi) -> None:
+    r = api.registry
+    made = about_the_platform(api)
+    path = f"/api/v1/findings/{made}"
+    shown = data(api.grace.get(path))
+    assert (shown["modelId"], shown["versionId"], shown["version"], shown["kind"]) == (None, None, None, "night")
+    for watching in (api.grace, api.admin, api.dev):
+        assert sees_platform(watching, made) == {True}
+    assert sees_platform(api.grace, made, **{"X-Group-Context": "risk"}) == {False}, "acting for a group"
+    scientist = api.sign_in(r.person(f"scientist-{made[-6:]}", (Role.DATA_SCIENTIST,), "lab"))
+    assert sees_platform(scientist, made) == {False}
+
+    refusal(api.dev.patch(path, json={"title": "Mine."}), 403, "FORBIDDEN")
+    assert data(api.grace.patch(path, json={"owner": "dana", "severity": "low"}))["owner"] == "dana"
+    closing = {"resolutionKind": "fixed", "resolution": "The scheduler runs again."}
+    closed = data(api.grace.post(f"{path}/close", json=closing))
+    assert (closed["status"], closed["closedBy"]) == ("closed", "grace")
+    kinds = query(r, "select type from events where subject_id = %s order by id", made)
+    assert [kind.rsplit(".", 1)[1] for (kind,) in kinds] == ["opened", "changed", "closed"]
+    refusal(api.grace.post(f"{path}/close", json=closing), 409, "CONFLICT")
+
+
+def test_what_a_group_gives_is_not_for_findings_about_the_platform(api: ServedApi) -> None:
+    r = api.registry
+    made = about_the_platform(api)
+    path = f"/api/v1/findings/{made}"
+    group = f"watchers-{made[-6:]}"
+    groups.create_group(
+        r.unit(), r.call(None), groups.NewGroup(group, permissions=["monitoring:*", "model:*", "finding:*"])
+    )
+    stored = query(r, "select * from findings where id = %s", made)
+    closing = {"resolutionKind": "fixed", "resolution": "The scheduler runs again."}
+    # By a group alone it is not there; who sees it by a role is told what closing takes.
+    for roles, status, code in (((), 404, "FINDING_NOT_FOUND"), ((Role.ML_ENGINEER,), 403, "FORBIDDEN")):
+        person = api.sign_in(r.person(f"p{status}-{made[-6:]}", roles, group))
+        assert sees_platform(person, made) == {status == 403}
+        refusal(person.post(f"{path}/close", json=closing), status, code)
+        refusal(person.patch(path, json={"owner": "dana"}), status, code)
+    narrow = {"X-Group-Context": "risk"}
+    assert api.grace.post(f"{path}/close", json=closing, headers=narrow).status_code in (403, 404)
+    assert query(r, "select * from findings where id = %s", made) == stored
 
 
 # --- freezes ----------------------------------------------------------------------------------------------

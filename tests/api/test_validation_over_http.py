@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from governance.access.rules import AccessRule
 from storage.composition import new_id
 from tests.api.served import ServedApi, data, refusal
 from tests.fixtures import validation
@@ -196,6 +197,68 @@ def test_the_report_counts_what_could_be_decided(api: ServedApi, entry: str) -> 
     assert (month["total_validation_runs"], month["runs_with_regression"]) == (6, 4)
 
 
+def test_what_was_never_compared_is_not_evaluated(api: ServedApi, entry: str) -> None:
+    r, suite = api.registry, new_id()
+    nothing = "No version of the model has been promoted with results of this suite."
+    itself = "It is the baseline itself, on the same examples."
+    ends: list[tuple[str, dict[str, Any]]] = [
+        ("passed", {"not_compared": nothing}),
+        ("failed", {"not_compared": nothing, "outcomes": ("failed",)}),
+        ("error", {"not_compared": nothing, "outcomes": ("error",)}),
+        ("insufficient_evidence", {}),
+        ("failed", {"conclusion": "insufficient_evidence", "outcomes": ("failed",)}),
+        ("passed", {"not_compared": itself}),  # of a run from before it was told beside the sentence
+        ("passed", {"not_compared": "It is itself.", "is_baseline": True}),
+        ("passed", {"not_compared": nothing, "is_baseline": False}),
+        ("error", {"outcomes": ("passed", "error")}),  # a broken case, and a comparison that was decided
+        ("failed", {"severity": "low", "drop": 0.04}),
+    ]
+    for hours, (status, how) in enumerate(ends, start=1):
+        run = validation.queued(r, entry, created_at=r.at - timedelta(hours=hours))
+        validation.settle(r, run, status, suite_id=suite, **how)
+    found = data(api.dev.get(f"{ROOT}/regression-report/{entry}"))
+    assert (found["total_validation_runs"], found["evaluated_runs"], found["runs_with_regression"]) == (10, 4, 1)
+    assert found["regression_rate"] == found["recent_regression_rate"] == pytest.approx(1 / 4)
+
+
+def test_a_model_that_is_only_slower_counts_as_worse(api: ServedApi, entry: str) -> None:
+    r = api.registry
+    run = validation.queued(r, entry, created_at=r.at - timedelta(hours=1))
+    validation.settle(r, run, "failed", severity="low", not_compared="The suite leaves no answers to examples.")
+    found = data(api.dev.get(f"{ROOT}/regression-report/{entry}"))
+    assert (found["evaluated_runs"], found["runs_with_regression"], found["regression_rate"]) == (1, 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "drop_a_day", "trend"),
+    [(True, -0.01, "degrading"), (True, 0.01, "improving"), (False, 0.01, "degrading"), (None, 0.01, "degrading")],
+)
+def test_a_trend_knows_what_is_better_without_any_comparison(
+    api: ServedApi, entry: str, told: bool | None, drop_a_day: float, trend: str
+) -> None:
+    """The score is 0.9 - drop: for a loss a growing one is worse."""
+    r, suite = api.registry, new_id()
+    for day in range(10):
+        run = validation.queued(r, entry, created_at=r.at - timedelta(days=10 - day))
+        nothing = "No version of the model has been promoted with results of this suite."
+        options: dict[str, Any] = {"not_compared": nothing, "lower_is_better": told}
+        validation.settle(r, run, suite_id=suite, drop=day * drop_a_day, **options)
+    found = data(api.dev.get(f"{ROOT}/regression-report/{entry}", params={"days": 30}))
+    assert found["trend"] == trend
+    assert abs(found["slope"]) == pytest.approx(0.01, rel=0.01)
+    assert {suite["lower_is_better"] for run in found["runs"] for suite in run["suites"]} == {told}
+
+
+def test_runs_from_before_losses_were_told_take_part_in_one_trend(api: ServedApi, entry: str) -> None:
+    r, suite = api.registry, new_id()
+    for day in range(10):
+        run = validation.queued(r, entry, created_at=r.at - timedelta(days=10 - day))
+        told = True if day > 4 else None
+        validation.settle(r, run, suite_id=suite, drop=-0.01 * day, not_compared="-", lower_is_better=told)
+    found = data(api.dev.get(f"{ROOT}/regression-report/{entry}", params={"days": 30}))
+    assert (found["trend"], found["slope"]) == ("degrading", pytest.approx(-0.01, rel=0.01))
+
+
 def test_the_report_shows_the_numbers_behind_each_run(api: ServedApi, entry: str) -> None:
     r = api.registry
     run = validation.queued(r, entry, created_at=r.at - timedelta(hours=2))
@@ -205,7 +268,7 @@ def test_the_report_shows_the_numbers_behind_each_run(api: ServedApi, entry: str
     (suite,) = shown["suites"]
     assert (suite["drop"], suite["lower"], suite["upper"], suite["n"]) == pytest.approx((0.03, 0.02, 0.04, 5000))
     assert (suite["evidence"], suite["q"], suite["conclusion"], suite["severity"]) == (
-        "paired", 0.01, "regressed", "medium",
+        "paired", 0.01, "regression", "medium",
     )  # fmt: skip
     assert suite["baseline"]["score"] == 0.9
     assert shown["pictures"]["series"] == answer.json()["links"]["series"] == f"{ROOT}/runs/{run}/charts/series.svg"
@@ -233,6 +296,106 @@ def test_a_run_tells_everything_but_what_detectors_remember(api: ServedApi, entr
     assert found["measured"]["latency"] == {"n": 400, "p50_ms": 12.5, "p95_ms": 30.0}
     assert found["measured"]["suites"][0]["measurement"]["overall"]["b"] == 120
     assert "detector" not in answer.text
+
+
+SECRET = "salary is between 900 and 1000 in 17 of 20 rows"
+HIDDEN = "Expectations of a dataset that you may not read do not hold."
+
+
+def checked(api: ServedApi, name: str, owners: str, status: str, *failures: str) -> dict[str, Any]:
+    """What a run keeps of a dataset of these owners."""
+    r = api.registry
+    r.groups(owners)
+    query_of = {"name": f"{name}-{new_id()}", "group": "lab", "format": "csv"}
+    made = data(api.dev.post("/api/v1/datasets", params=query_of, content=b"x,y\n1,0\n"), 201)
+    with r.unit() as uow:
+        uow.access.set_of_dataset(made["id"], AccessRule((owners,)))
+        uow.commit()
+    reason = "; ".join(failures) or None
+    return {
+        "dataset_id": made["id"], "dataset": made["name"], "status": status, "reason": reason,
+        "failures": list(failures), "rows": 20,
+    }  # fmt: skip
+
+
+def test_what_was_found_in_a_dataset_is_for_those_who_may_read_it(api: ServedApi, entry: str) -> None:
+    r = api.registry
+    items = [
+        checked(api, "mine", "lab", "failed", "x is not null in 1 of 20 rows"),
+        checked(api, "vault", "elsewhere", "failed", SECRET, "Another sentence."),
+        checked(api, "fine", "elsewhere", "passed"),
+        checked(api, "broken", "elsewhere", "error", SECRET),
+    ]
+    tests = [
+        {
+            "id": f"data.{item['dataset_id']}", "title": "Data", "suite_id": None, "suite": None, "outcome": "failed",
+            "reason": "1 of 5 expectations do not hold", "dataset_id": item["dataset_id"],
+        }
+        for item in items[:2]
+    ]  # fmt: skip
+    key = {"Idempotency-Key": new_id()}
+    body = {"model_id": entry}
+    run = data(api.dev.post(f"{ROOT}/run", json=body, params=NOW, headers=key), 202)["id"]
+    validation.settle(r, run, "failed", data=items, more_tests=tests)
+
+    outsiders = (
+        api.dev.get(f"{ROOT}/runs/{run}"),
+        api.dev.post(f"{ROOT}/run", json=body, params=NOW, headers=key),
+    )
+    for answer in outsiders:
+        found = data(answer)
+        mine, vault, fine, broken = found["measured"]["data"]
+        assert mine == {**items[0], "failed": 1}
+        assert vault == {
+            "dataset_id": None, "dataset": None, "status": "failed", "reason": HIDDEN, "failures": [], "rows": None,
+            "failed": 2,
+        }  # fmt: skip
+        assert (fine["status"], fine["reason"], fine["failed"], fine["dataset"]) == ("passed", None, 0, None)
+        assert broken["reason"] == "A dataset that you may not read could not be checked."
+        assert found["tests"][-2] == tests[0]
+        assert found["tests"][-1] == {**tests[1], "id": "data", "dataset_id": None}
+        for item in items[1:]:
+            assert item["dataset_id"] not in answer.text
+            assert item["dataset"] not in answer.text
+        assert SECRET not in answer.text
+
+    whole = data(api.admin.get(f"{ROOT}/runs/{run}"))
+    assert whole["measured"]["data"] == [{**item, "failed": len(item["failures"])} for item in items]
+    assert whole["tests"][-2:] == tests
+
+
+def test_who_reads_no_dataset_at_all_sees_the_run_without_them(api: ServedApi, entry: str) -> None:
+    r = api.registry
+    item = checked(api, "vault", "lab", "failed", SECRET)
+    run = validation.queued(r, entry)
+    validation.settle(r, run, "failed", data=[item])
+    token, _ = r.token(r.dev, scopes=["model:read"])
+    with api.with_token(token) as reader:
+        answer = reader.get(f"{ROOT}/runs/{run}")
+    (shown,) = data(answer)["measured"]["data"]
+    assert (shown["reason"], shown["failed"]) == (HIDDEN, 1)
+    assert SECRET not in answer.text
+    assert SECRET in api.dev.get(f"{ROOT}/runs/{run}").text
+
+
+def test_older_runs_do_not_name_datasets_in_their_tests(api: ServedApi, entry: str) -> None:
+    r = api.registry
+    run = validation.queued(r, entry)
+    old = {"id": "data.payroll", "title": "Data payroll", "outcome": "failed", "reason": SECRET}
+    case = {
+        "id": "data.case",
+        "title": "data.case",
+        "outcome": "error",
+        "reason": "No suite of the model has this test.",
+    }
+    tests = [{**one, "suite_id": None, "suite": None} for one in (old, case)]
+    validation.settle(r, run, "error", more_tests=tests)
+    answer = api.dev.get(f"{ROOT}/runs/{run}")
+    first, second = data(answer)["tests"][-2:]
+    assert (first["title"], first["reason"]) == ("Data", "Expectations of a dataset do not hold.")
+    assert second == tests[1]
+    assert "payroll" not in answer.text
+    assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize("named", ["validation_nobody_1", "0", "%00", "a" * 300, "x%2Fy", "00000000-0000-7000-8000-0"])

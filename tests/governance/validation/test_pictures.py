@@ -40,6 +40,22 @@ def test_a_mean_loss_grows_by_a_drop() -> None:
     assert rounded(drawn.points[0]) == ("2026-02-01", 0.95, 0.94, 0.96, False)
 
 
+def test_where_runs_tell_what_is_better_nothing_is_guessed() -> None:
+    """Without a drop both directions fit, and the interval is a different one."""
+    run = a_run()
+    run["judged"]["suites"][SUITE] |= {"lower": -0.01, "upper": 0.03}
+    for told, interval, unit in (
+        (True, (0.89, 0.93), "score, lower is better"),
+        (False, (0.87, 0.91), "score"),
+        (None, (0.87, 0.91), "score"),
+    ):
+        run["measured"]["suites"][0]["lower_is_better"] = told
+        drawn = pictures.series([run], SUITE)
+        assert drawn is not None
+        assert rounded(drawn.points[0])[2:4] == interval
+        assert drawn.unit == unit
+
+
 def test_a_drop_in_another_unit_gives_the_score_no_interval() -> None:
     run = a_run(drop=0.05)
     run["measured"]["suites"][0]["score"] = 12.5
