@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from governance import events
-from governance.errors import DependencyUnavailable
+from governance.access.reach import everywhere
+from governance.errors import DependencyUnavailable, Forbidden
 from governance.findings import NIGHT
 from governance.operations.calls import Call
 from governance.operations.findings import opened
@@ -38,7 +39,9 @@ def open_night(
     `batch_size`. A caller who is a person needs `monitoring:create`. Raises Forbidden.
     """
     if call.principal is not None:
-        call.may("monitoring:create", "Validating all active versions")
+        call.may("monitoring:create", doing := "Validating all active versions")
+        if not everywhere(call.principal, "monitoring:create"):
+            raise Forbidden(f"{doing} is for those who may do it everywhere, by a role.")
     with uow:
         night_id, new = _opened(uow, call, night, trigger, batch_size, hours)
         if new:

@@ -42,7 +42,9 @@ SOURCE = """validation_runs r join model_versions v on v.id = r.version_id join 
 # The state of a detector is for the next night, not for people.
 _JUDGED = """case when r.judged is null then null else r.judged || jsonb_build_object('suites', (
     select coalesce(jsonb_object_agg(j.key, j.value - 'detector'), '{}')
-    from jsonb_each(coalesce(r.judged -> 'suites', '{}')) j)) end"""
+    from jsonb_each(coalesce(r.judged -> 'suites', '{}')) j),
+    'latency', case when jsonb_typeof(r.judged -> 'latency') = 'object'
+        then (r.judged -> 'latency') - 'state' end) end"""
 # What was found in a dataset is for those who may read it; others are told whether it is in order, and by how much.
 _READABLE = """exists (select 1 from datasets d
     where d.id = (one.item ->> 'dataset_id')::uuid and {may})"""
@@ -55,22 +57,17 @@ _DATA = """(select coalesce(jsonb_agg(one.item || jsonb_build_object('failed', t
         order by one.place), '[]')
     from jsonb_array_elements(coalesce(r.measured -> 'data', '[]')) with ordinality one(item, place)
     cross join lateral (select jsonb_array_length(coalesce(one.item -> 'failures', '[]')) as failed) told)"""
-# Tests of data tell their dataset's id and no figures; older ones told its name and what was found instead.
-_TESTS = """(select coalesce(jsonb_agg(case when told.old
-            then one.item || jsonb_build_object('id', 'data', 'title', 'Data', 'reason',
-                case when one.item ->> 'outcome' = 'failed' then 'Expectations of a dataset do not hold.' end)
-            when one.item ->> 'dataset_id' is not null and not {readable}
+# Tests of data tell their dataset's id and no figures.
+_TESTS = """(select coalesce(jsonb_agg(case when one.item ->> 'dataset_id' is not null and not {readable}
             then one.item || jsonb_build_object('id', 'data', 'title', 'Data', 'dataset_id', null)
             else one.item end order by one.place), '[]')
-    from jsonb_array_elements(coalesce(r.tests, '[]')) with ordinality one(item, place)
-    cross join lateral (select one.item ->> 'dataset_id' is null and one.item ->> 'suite_id' is null
-        and one.item ->> 'id' = 'data.' || substr(one.item ->> 'title', 6)
-        and starts_with(one.item ->> 'title', 'Data ') as old) told)"""
+    from jsonb_array_elements(coalesce(r.tests, '[]')) with ordinality one(item, place))"""
 _MEASURED = """case when r.measured is null then null else r.measured || jsonb_build_object('suites', (
     select coalesce(jsonb_agg(case when jsonb_typeof(s.item -> 'measurement') = 'object'
         then jsonb_set(s.item, '{{measurement}}', (s.item -> 'measurement') - 'detector') else s.item end
         order by s.place), '[]')
     from jsonb_array_elements(coalesce(r.measured -> 'suites', '[]')) with ordinality s(item, place)),
+    'latency', case when jsonb_typeof(r.measured -> 'latency') = 'object' then (r.measured -> 'latency') - 'state' end,
     'data', {data}) end"""
 
 _HISTORY = f"""

@@ -378,26 +378,6 @@ def test_who_reads_no_dataset_at_all_sees_the_run_without_them(api: ServedApi, e
     assert SECRET in api.dev.get(f"{ROOT}/runs/{run}").text
 
 
-def test_older_runs_do_not_name_datasets_in_their_tests(api: ServedApi, entry: str) -> None:
-    r = api.registry
-    run = validation.queued(r, entry)
-    old = {"id": "data.payroll", "title": "Data payroll", "outcome": "failed", "reason": SECRET}
-    case = {
-        "id": "data.case",
-        "title": "data.case",
-        "outcome": "error",
-        "reason": "No suite of the model has this test.",
-    }
-    tests = [{**one, "suite_id": None, "suite": None} for one in (old, case)]
-    validation.settle(r, run, "error", more_tests=tests)
-    answer = api.dev.get(f"{ROOT}/runs/{run}")
-    first, second = data(answer)["tests"][-2:]
-    assert (first["title"], first["reason"]) == ("Data", "Expectations of a dataset do not hold.")
-    assert second == tests[1]
-    assert "payroll" not in answer.text
-    assert SECRET not in answer.text
-
-
 @pytest.mark.parametrize("named", ["validation_nobody_1", "0", "%00", "a" * 300, "x%2Fy", "00000000-0000-7000-8000-0"])
 def test_an_unknown_run_is_not_found(api: ServedApi, named: str) -> None:
     answer = api.dev.get(f"{ROOT}/runs/{named}")

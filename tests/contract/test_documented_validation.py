@@ -104,7 +104,7 @@ def own(
 @pytest.fixture(scope="module")
 def nights(own: ServedApi) -> dict[str, datetime]:
     """The last seven: when each began, by its id."""
-    begun = [own.registry.at - timedelta(days=days, hours=-1) for days in range(1, 8)]
+    begun = [own.registry.at - timedelta(days=days) for days in range(1, 8)]
     return {validation.night(own.registry, at.date(), started_at=at): at for at in begun}
 
 

@@ -48,13 +48,16 @@ def against(reference: DriftReference, columns: list[NDArray[np.float64]]) -> Dr
     return drift_between(reference, LiveCounts(counts, len(columns[0])), NOON, NOON + timedelta(days=7))
 
 
-@pytest.mark.parametrize("rows", [200, 500, 5000])
-def test_without_drift_alarms_are_rare(rows: int) -> None:
-    """Of 200 versions of 20 features each, at most four are called drifted by mistake; with more rows, none."""
+@pytest.mark.parametrize(
+    ("rows", "versions"),
+    [(200, 40), (1_000, 20), *(pytest.param(rows, 200, marks=pytest.mark.prove) for rows in (200, 500, 5_000))],
+)
+def test_without_drift_alarms_are_rare(rows: int, versions: int) -> None:
+    """Of 200 versions of 20 features each, at most four are called drifted by mistake; with more rows, one."""
     random = np.random.default_rng(rows)
     reference = pinned(numbers(random, 20_000))
-    alarms = [against(reference, numbers(random, rows)).verdict == "drift" for _ in range(200)]
-    assert sum(alarms) <= (4 if rows == 200 else 1)
+    alarms = [against(reference, numbers(random, rows)).verdict == "drift" for _ in range(versions)]
+    assert sum(alarms) <= (4 if rows == 200 and versions == 200 else 1)
 
 
 def test_a_million_rows_and_a_shift_of_no_consequence_raise_no_alarm() -> None:
