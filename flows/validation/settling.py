@@ -45,7 +45,9 @@ def settle_one(platform: Platform, run: ValidationRun, ending: Ending, correlati
         _log.exception("validation run %s", run.run_id)
         plain = unjudged(run, f"The run could not be settled: {type(error).__name__}.")
     try:
-        settle_run(platform.new_unit(), platform.system_call(correlation), run.id, plain, canary=timedelta(0))
+        settle_run(
+            platform.new_unit(), platform.system_call(correlation), run.id, plain, canary=timedelta(0), alone=True
+        )
     except DependencyUnavailable:
         raise
     except Exception:

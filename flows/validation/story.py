@@ -91,7 +91,8 @@ def run_page(run: ValidationRun, api_url: str) -> str:
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [f"| {_code(name)} | {_row(one)} |" for name, one in compared.items()]
-        lines += ["", *_pictures(run, address)]
+        lines.append("")
+    lines += _pictures(run, address)
     for suite in (run.measured or {}).get("suites", ()):
         if suite["not_compared"]:
             lines.append(f"- {_code(suite['suite'])} was not compared: {suite['not_compared']}")
@@ -99,10 +100,13 @@ def run_page(run: ValidationRun, api_url: str) -> str:
 
 
 def _pictures(run: ValidationRun, address: str) -> list[str]:
-    shown = [("Score of each night with the pinned baseline", "series")]
+    suites = (run.measured or {}).get("suites", ())
+    shown = []
+    if any(suite["score"] is not None for suite in suites):
+        shown.append(("Score of each run with the pinned baseline", "series"))
     if any(one["slices"] for one in _judged_suites(run).values()):
         shown.append(("Difference from the baseline by slice", "slices"))
-    if any((suite["results"] or {}).get("calibration") for suite in (run.measured or {}).get("suites", ())):
+    if any((suite["results"] or {}).get("calibration") for suite in suites):
         shown.append(("Reliability of the predicted probabilities", "reliability"))
     return [line for title, chart in shown for line in (f"![{title}]({address}/charts/{chart}.png)", "")]
 

@@ -35,11 +35,13 @@ class Trouble:
     blocks: bool
 
 
-def settle_run(uow: UnitOfWork, call: Call, run_id: str, ending: Ending, *, canary: timedelta) -> str | None:
+def settle_run(
+    uow: UnitOfWork, call: Call, run_id: str, ending: Ending, *, canary: timedelta, alone: bool = False
+) -> str | None:
     """End a run that was measured, with all that follows; the id of a rollback request, if one was opened.
 
     canary: how long after its promotion a version in production counts as a canary, which a regression takes back
-    without waiting for anybody (`Ending.takes_back`); zero: never. Repeating it changes nothing.
+    without waiting for anybody (`Ending.takes_back`); zero: never. alone: without any finding, where opening one is what fails. Repeating it changes nothing.
     """
     with uow:
         run = uow.runs.lock(run_id)
@@ -50,7 +52,7 @@ def settle_run(uow: UnitOfWork, call: Call, run_id: str, ending: Ending, *, cana
         if ending.takes_back and is_canary(uow, call, version, canary):
             request = _take_back(uow, call, version, ending)
         findings = []
-        if troubles := troubles_of(version, ending):
+        if troubles := [] if alone else troubles_of(version, ending):
             # After the request, as everybody does; a promotion that is settled either sees them or was before them.
             version = uow.versions.lock(version.id)[version.id]
             findings = [_found(uow, call, version, trouble) for trouble in troubles]
