@@ -41,7 +41,7 @@ def settle_run(
     """End a run that was measured, with all that follows; the id of a rollback request, if one was opened.
 
     canary: how long after its promotion a version in production counts as a canary, which a regression takes back
-    without waiting for anybody (`Ending.takes_back`); zero: never. alone: without any finding, where opening one is what
+    without waiting for anybody (`Ending.takes_back`); zero: never. alone: without any finding, where that is what
     fails. Repeating it changes nothing.
     """
     with uow:
