@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Literal
 
 from governance.validation.pictures import Forest, Picture, Reliability, Series
@@ -17,12 +16,9 @@ def draw(picture: Picture, form: Form) -> bytes:
 
     title = picture.title
     if isinstance(picture, Series):
-        points = [charts.SeriesPoint(**asdict(point)) for point in picture.points]
-        return charts.series_chart(points, title=title, unit=picture.unit, baseline=picture.baseline, form=form)
+        return charts.series_chart(picture.points, title=title, unit=picture.unit, baseline=picture.baseline, form=form)
     if isinstance(picture, Forest):
-        rows = [charts.ForestRow(**asdict(row)) for row in picture.rows]
-        return charts.slice_forest(rows, title=title, unit=picture.unit, limit=picture.limit, form=form)
+        return charts.slice_forest(picture.rows, title=title, unit=picture.unit, limit=picture.limit, form=form)
     if isinstance(picture, Reliability):
-        bins = [charts.CalibrationBin(**asdict(one)) for one in picture.bins]
-        return charts.reliability_diagram(bins, title=title, form=form)
-    return charts.night_overview([charts.NightRow(**asdict(night)) for night in picture.nights], title=title, form=form)
+        return charts.reliability_diagram(picture.bins, title=title, form=form)
+    return charts.night_overview(picture.nights, title=title, form=form)

@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
 from governance.canonical import digest_of
+from governance.regression.settings import DEVIATIONS, POINTS
 
 # (unit, the smallest drop of a slice that counts) by the kind of what was measured, as the judgement takes them.
-_UNITS: dict[str, tuple[str, float]] = {"losses": ("standard deviations of the baseline's losses", 0.2)}
-_POINTS = ("share of the examples", 0.02)
+_UNITS: dict[str, tuple[str, float]] = {
+    "losses": ("standard deviations of the baseline's losses", DEVIATIONS.least_in_slice)
+}
+_POINTS = ("share of the examples", POINTS.least_in_slice)
 MOST_SLICES = 40  # rows of one picture
 _DROP = ("drop", "lower", "upper")
 

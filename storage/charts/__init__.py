@@ -8,11 +8,10 @@ Every chart has a sentence that says what it shows (`..._says`), for who cannot 
 the alternative text of a page.
 """
 
+from governance.validation.pictures import CalibrationBin, ForestRow, NightRow, SeriesPoint
 from storage.charts.canvas import Form
 from storage.charts.comparing import (
-    CalibrationBin,
     DriftRow,
-    ForestRow,
     drift_chart,
     drift_says,
     forest_says,
@@ -21,8 +20,6 @@ from storage.charts.comparing import (
     slice_forest,
 )
 from storage.charts.nights import (
-    NightRow,
-    SeriesPoint,
     night_overview,
     nights_say,
     series_chart,

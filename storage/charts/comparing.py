@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from governance.validation.pictures import CalibrationBin, ForestRow
 from storage.charts.canvas import (
     BLUE,
     INK,
@@ -24,27 +25,6 @@ from storage.charts.canvas import (
 
 MOST_ROWS = 40
 """Of a chart with a line for each; the rest is counted."""
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """One slice: how much worse it became, with its interval; n examples; detected: said to have regressed."""
-
-    name: str
-    estimate: float
-    low: float
-    high: float
-    n: int
-    detected: bool
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """Examples whose predicted probability was about `confidence`, and the share of them that was so; both 0 to 1."""
-
-    confidence: float
-    share: float
-    n: int
 
 
 @dataclass(frozen=True)

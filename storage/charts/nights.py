@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from governance.validation.pictures import NightRow, SeriesPoint
 from storage.charts.canvas import (
     BLUE,
     GREEN,
@@ -27,29 +27,6 @@ from storage.charts.canvas import (
 MOST_POINTS = 400
 """The newest are shown."""
 MOST_NIGHTS = 90
-
-
-@dataclass(frozen=True)
-class SeriesPoint:
-    """One night: label is its date. low and high: the interval of the value, where there is one."""
-
-    label: str
-    value: float
-    low: float | None
-    high: float | None
-    alarm: bool
-
-
-@dataclass(frozen=True)
-class NightRow:
-    """Model versions by how their validation ended. undecided: too little evidence. regressions: among the failed."""
-
-    label: str
-    passed: int
-    failed: int
-    errors: int
-    undecided: int
-    regressions: int
 
 
 def series_chart(
