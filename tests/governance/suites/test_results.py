@@ -20,6 +20,7 @@ def _figures(**changes: Any) -> Figures:
         "unavailable": {},
         "slices": {},
         "slice_sizes": {},
+        "calibration": (),
         "cases": [
             {"id": "a", "outcome": "passed", "reason": ""},
             {"id": "b", "outcome": "failed", "reason": "it was answered"},
