@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import sleep, to_thread
 from collections.abc import Iterator
 
 from prefect import flow, get_run_logger, runtime
@@ -29,7 +29,7 @@ async def validate_batch(night_id: str, number: int) -> dict[str, int]:
     measured = 0
     with working_on(parts.engine, f"batch:{night_id}:{number}"):
         call = parts.system_call(f"run:{runtime.flow_run.id}")
-        runs = await asyncio.to_thread(begin_batch, parts.new_unit(), call, night_id, number)
+        runs = await to_thread(begin_batch, parts.new_unit(), call, night_id, number)
         progress = await story.Progress.begin(f"batch-{number}", f"Batch {number}", len(runs))
         with Examples(parts) as examples:
             for run in runs:
@@ -37,7 +37,7 @@ async def validate_batch(night_id: str, number: int) -> dict[str, int]:
                     break
                 measured += 1
                 await progress.at(measured)
-        await asyncio.to_thread(finish_batch, parts.new_unit(), parts.system_call(), night_id, number)
+        await to_thread(finish_batch, parts.new_unit(), parts.system_call(), night_id, number)
     return {"measured": measured}
 
 
@@ -47,10 +47,10 @@ async def _measure(parts: Platform, night_id: str, run: ValidationRun, examples:
     """
     for pause in _pauses():
         try:
-            return await asyncio.to_thread(_attempt, parts, night_id, run, examples)
+            return await to_thread(_attempt, parts, night_id, run, examples)
         except DependencyUnavailable as error:
             get_run_logger().warning("%s; again in %d s", error.message, pause)
-        await asyncio.sleep(pause)
+        await sleep(pause)
     return False
 
 
