@@ -13,6 +13,7 @@ from governance.operations.launching import reconcile
 from governance.operations.nights import reconcile_nights, watch_nights
 from governance.operations.tending import tend
 from governance.operations.validation_runs import reconcile_runs
+from governance.validation.runs import run_lease
 from storage.composition import Platform
 from storage.leases import worked_on
 from storage.schedules import due_before
@@ -37,7 +38,7 @@ def _validation(parts: Platform) -> dict[str, list[str]]:
                 parts.new_unit,
                 parts.launcher,
                 call,
-                lambda run_id: held(f"validation:{run_id}"),
+                lambda run_id: held(run_lease(run_id)),
                 orphan_after=orphan_after,
             )
         ),

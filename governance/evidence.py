@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from governance.canonical import difference, digest_of, rendered
+from governance.canonical import digest_of, rendered
 from governance.circumstances import Circumstances
 from governance.duties import Involvement
 from governance.lifecycle import TransitionName
@@ -50,10 +50,6 @@ class Evidence:
     @classmethod
     def from_json(cls, value: Json) -> Evidence:
         return cls(subject=value["subject"], measured=value["measured"])
-
-    def changes_to(self, other: Evidence) -> list[dict[str, Any]]:
-        """What differs in `other`, as readable lines (see `governance.canonical.difference`)."""
-        return difference(self.to_json(), other.to_json())
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,19 +148,6 @@ def _found(found: DataValidation, suite: ExpectationSuite, answer: Answer) -> Da
     )
 
 
-def validate_dataset(platform: Platform, dataset: Dataset, suite: ExpectationSuite) -> DataValidation:
-    """One validation, written down. For many datasets use one `DataValidator`."""
-    with DataValidator(platform) as validator:
-        return validator.validate(dataset, suite)
-
-
-def profile_dataset(platform: Platform, dataset: Dataset) -> list[dict[str, Any]]:
-    """A draft of expectations; empty when the data cannot be read."""
-    with DataValidator(platform) as validator:
-        found = validator.profile(dataset)
-    return [] if isinstance(found, Broken) else found[0]
-
-
 def validate_subject(platform: Platform, subject: Mapping[str, Any], *, correlation: str) -> None:
     """Validate what the facts of a request say nothing about yet (`governance.evidence`), each dataset once."""
     wanted = {one["datasetId"]: one["expectations"]["number"] for one in needs_validation(subject)}

@@ -12,7 +12,7 @@ from flows.validation import story
 from flows.validation.data import Examples
 from flows.validation.running import give_up, measure_one
 from governance.errors import DependencyUnavailable
-from governance.operations.nights import begin_batch, finish_batch
+from governance.operations.nights import batch_lease, begin_batch, finish_batch
 from governance.operations.validation_runs import MOST_ATTEMPTS
 from governance.validation.nights import NightStatus
 from governance.validation.runs import ValidationRun
@@ -27,7 +27,7 @@ async def validate_batch(night_id: str, number: int) -> dict[str, int]:
     """Measure the versions of the batch one by one, until the night ends. Repeating it goes on where it was."""
     parts = platform()
     measured = 0
-    with working_on(parts.engine, f"batch:{night_id}:{number}"):
+    with working_on(parts.engine, batch_lease(night_id, number)):
         call = parts.system_call(f"run:{runtime.flow_run.id}")
         runs = await to_thread(begin_batch, parts.new_unit(), call, night_id, number)
         progress = await story.Progress.begin(f"batch-{number}", f"Batch {number}", len(runs))

@@ -14,7 +14,7 @@ from flows.validation.data import Examples
 from flows.validation.running import give_up, measure_one
 from flows.validation.settling import settle_all
 from governance.operations.validation_runs import MOST_ATTEMPTS, begin_run
-from governance.validation.runs import RunStatus
+from governance.validation.runs import UNMEASURED, RunStatus, run_lease
 from storage.leases import working_on
 
 
@@ -23,9 +23,9 @@ async def validate_version(run_id: str) -> State[None]:
     """Execute the suites, compare with the baseline, settle. The final state names the outcome."""
     parts = platform()
     correlation = f"run:{runtime.flow_run.id}"
-    with working_on(parts.engine, f"validation:{run_id}"):
+    with working_on(parts.engine, run_lease(run_id)):
         run = await asyncio.to_thread(begin_run, parts.new_unit(), parts.system_call(correlation), run_id)
-        if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+        if run.status in UNMEASURED:
             if run.attempt > MOST_ATTEMPTS:
                 await asyncio.to_thread(give_up, parts, run)
             else:

@@ -10,6 +10,7 @@ from governance.evaluations import Suite
 from governance.models import ModelVersion
 from governance.operations.calls import Call
 from governance.ports import UnitOfWork
+from governance.suites.catalogue import LOWER_IS_BETTER
 from governance.validation.baselines import Baseline
 
 
@@ -66,7 +67,6 @@ def pin(
 
 # By which metric two versions are ranked where one number has to do: the first of these that was computed.
 _SCORES = ("accuracy", "balanced_accuracy", "root_mean_squared_error", "mean_absolute_error", "log_loss")
-LOWER_IS_BETTER = frozenset({"root_mean_squared_error", "mean_absolute_error", "log_loss"})
 
 
 def score_of(results: Mapping[str, Any] | None) -> float | None:

@@ -25,11 +25,10 @@ from governance.validation.nights import (
     size_of_batch,
     summary_of,
 )
-from governance.validation.runs import RunStatus, ValidationRun, public_id
+from governance.validation.runs import UNMEASURED, RunStatus, ValidationRun, public_id
 
 NewUnit = Callable[[], UnitOfWork]
 DEPLOYMENT, BATCH_DEPLOYMENT = "nightly-validation", "validate-batch"
-_UNMEASURED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 
 
 def open_night(
@@ -167,7 +166,7 @@ def tend_batches(
             continue
         if batch.flow_run_id is None:
             _start_batch(new_unit, launcher, call, night, batch)
-        elif not worked_on(batch_lease(batch)):
+        elif not worked_on(batch_lease(batch.night_id, batch.number)):
             state = launcher.state(batch.flow_run_id)
             if state == "SCHEDULED":
                 continue
@@ -184,8 +183,9 @@ def tend_batches(
     )
 
 
-def batch_lease(batch: Batch) -> str:
-    return f"batch:{batch.night_id}:{batch.number}"
+def batch_lease(night_id: str, number: int) -> str:
+    """Held by whoever measures the batch."""
+    return f"batch:{night_id}:{number}"
 
 
 def _start_batch(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batch: Batch) -> None:
@@ -209,7 +209,7 @@ def _again(new_unit: NewUnit, launcher: Launcher, call: Call, night: Night, batc
         current = uow.nights.lock_batch(batch.night_id, batch.number)
         if current != batch or current.status in ("done", "given_up"):
             return 0
-        left = sum(run.status in _UNMEASURED for run in uow.runs.of_batch(batch.night_id, batch.number))
+        left = sum(run.status in UNMEASURED for run in uow.runs.of_batch(batch.night_id, batch.number))
         before, losses = watch.left.get(batch.number, (left, 0))
         losses = losses + 1 if left == before else 1
         watch.left[batch.number] = (left, losses)
@@ -234,7 +234,7 @@ def begin_batch(uow: UnitOfWork, call: Call, night_id: str, number: int) -> tupl
         uow.nights.set_batch(replace(batch, status="running", started_at=batch.started_at or call.at), call.at)
         runs = uow.runs.of_batch(night_id, number)
         uow.commit()
-    return tuple(run for run in runs if run.status in _UNMEASURED)
+    return tuple(run for run in runs if run.status in UNMEASURED)
 
 
 def finish_batch(uow: UnitOfWork, call: Call, night_id: str, number: int) -> None:
@@ -366,4 +366,5 @@ def reconcile_nights(
 
 
 def night_lease(night_id: str) -> str:
+    """Held by whoever walks the night."""
     return f"night:{night_id}"

@@ -9,7 +9,7 @@ out yet is not carried out (policy `periodic-review`). The review ends with the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from governance import events
@@ -93,15 +93,6 @@ def record_review(uow: UnitOfWork, call: Call, model_id: str, version: str, comm
         call.tell(uow, events.REVIEW_COMPLETED, ("review", review.id), model_id, **told)
         uow.commit()
     return next_id
-
-
-@dataclass(frozen=True, slots=True)
-class LookedAt:
-    """What became of overdue reviews: their ids by kind."""
-
-    overdue: tuple[str, ...]
-    escalated: tuple[str, ...]
-    lapsed: tuple[str, ...]
 
 
 def tend_review(uow: UnitOfWork, call: Call, review_id: str) -> str | None:

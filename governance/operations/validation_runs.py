@@ -8,7 +8,7 @@ from datetime import timedelta
 from governance.errors import DependencyUnavailable, InvalidInput
 from governance.operations.calls import Call
 from governance.ports import Launcher, UnitOfWork
-from governance.validation.runs import Measured, RunStatus, ValidationRun, public_id
+from governance.validation.runs import UNMEASURED, Measured, RunStatus, ValidationRun, public_id
 
 NewUnit = Callable[[], UnitOfWork]
 DEPLOYMENT = "validate-version"
@@ -92,7 +92,7 @@ def begin_run(uow: UnitOfWork, call: Call, run_id: str) -> ValidationRun:
     """Mark that a worker executes the suites. What has ended, or was measured, is returned as it is."""
     with uow:
         run = uow.runs.lock(run_id)
-        if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+        if run.status in UNMEASURED:
             uow.runs.running(run.id, call.at)
             uow.commit()
     return run

@@ -105,7 +105,6 @@ class Baselines(Protocol):
     def since(self, suite_id: str, moment: datetime) -> tuple[Baseline, ...]:
         """Those in force at any time since then, newest first."""
 
-    def last_of(self, suite_id: str, version_id: str) -> Baseline | None: ...
     def keep_execution(self, execution: StoredExecution) -> None:
         """Replaces an older one of the same content on the same examples."""
 

@@ -28,6 +28,7 @@ class RunStatus(StrEnum):
     INSUFFICIENT = "insufficient_evidence"
 
 
+UNMEASURED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 SETTLED = frozenset({RunStatus.PASSED, RunStatus.FAILED, RunStatus.ERROR, RunStatus.INSUFFICIENT})
 
 
@@ -96,6 +97,11 @@ class Ending:
     judged: Mapping[str, Any]
     counts: Mapping[str, int] = field(default_factory=dict)
     takes_back: bool = False
+
+
+def run_lease(run_id: str) -> str:
+    """Held by whoever executes a run outside of a night."""
+    return f"validation:{run_id}"
 
 
 def public_id(run_id: str, version_id: str, at: datetime) -> str:

@@ -51,10 +51,6 @@ class BaselineRepository:
         rows = self._connection.execute(query.order_by(_PINS.pinned_at.desc(), _PINS.id.desc()).limit(100))
         return tuple(_baseline(row) for row in rows)
 
-    def last_of(self, suite_id: str, version_id: str) -> Baseline | None:
-        query = _pins().where(_PINS.suite_id == suite_id, _PINS.version_id == version_id)
-        return self._first(query.order_by(_PINS.pinned_at.desc(), _PINS.id.desc()).limit(1))
-
     def _first(self, query: Select[Any]) -> Baseline | None:
         row = self._connection.execute(query).one_or_none()
         return _baseline(row) if row else None

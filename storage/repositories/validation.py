@@ -14,10 +14,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from governance.errors import NotFound
 from governance.models import is_id
 from governance.validation.nights import ACTIVE, Batch, Night, NightStatus
-from governance.validation.runs import Ending, Measured, RunStatus, ValidationRun
+from governance.validation.runs import UNMEASURED, Ending, Measured, RunStatus, ValidationRun
 from storage.tables import findings, models, validation_batches, validation_nights, validation_runs, versions
 
 _RUNS, _NIGHTS, _BATCHES = validation_runs.c, validation_nights.c, validation_batches.c
+_TO_MEASURE = _RUNS.status.in_([status.value for status in sorted(UNMEASURED)])
 _UNDONE = _RUNS.completed_at.is_(None)
 
 
@@ -90,14 +91,14 @@ class ValidationRunRepository:
     def running(self, run_id: str, at: datetime) -> None:
         self._connection.execute(
             update(validation_runs)
-            .where(_RUNS.id == run_id, _RUNS.status.in_([RunStatus.QUEUED.value, RunStatus.RUNNING.value]))
+            .where(_RUNS.id == run_id, _TO_MEASURE)
             .values(status=RunStatus.RUNNING.value, started_at=at)
         )
 
     def measured(self, run_id: str, found: Measured) -> bool:
         statement = (
             update(validation_runs)
-            .where(_RUNS.id == run_id, _RUNS.status.in_([RunStatus.QUEUED.value, RunStatus.RUNNING.value]))
+            .where(_RUNS.id == run_id, _TO_MEASURE)
             .values(
                 status=RunStatus.MEASURED.value, tests=[dict(test) for test in found.tests], measured=found.to_json()
             )

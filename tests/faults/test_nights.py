@@ -13,7 +13,7 @@ from governance.errors import DependencyUnavailable
 from governance.operations.nights import launch_night, night_lease, open_night, reconcile_nights
 from governance.operations.validation_runs import launch_run, reconcile_runs, start_run
 from governance.validation.nights import NightStatus
-from governance.validation.runs import RunStatus, ValidationRun
+from governance.validation.runs import RunStatus, ValidationRun, run_lease
 from storage.leases import worked_on
 from tests.faults.candidates import Candidate, candidate
 from tests.faults.stage import Stage, eventually
@@ -94,6 +94,15 @@ def test_a_night_of_real_models_one_of_which_is_broken(stage: Stage) -> None:
     (suite,) = compared.measured["suites"]
     assert suite["measurement"]["overall"] == {"kind": "counts", "b": 0, "c": 0, "n": 400}
     assert suite["baseline"]["version"] == "1.0.0"
+    with stage.platform.new_unit() as uow:
+        night = uow.nights.get(night_id)
+    with stage.orchestrator() as prefect:
+        asked = {"flow_runs": {"id": {"any_": [night.flow_run_id]}}}
+        shown = prefect.post("artifacts/filter", json=asked).raise_for_status().json()
+    told = {artifact["key"]: artifact for artifact in shown}
+    assert set(told) == {"night", f"night-{night.night}", f"night-{night.night}-troubled"}
+    assert told["night"]["data"] == 100.0  # the progress bar
+    assert "charts/overview.png" in told[f"night-{night.night}"]["data"]
 
 
 @pytest.mark.parametrize("victim", ["run", pytest.param("worker", marks=pytest.mark.prove)])
@@ -161,7 +170,7 @@ def test_a_run_alone_survives_its_worker(stage: Stage) -> None:
             parts.new_unit,
             parts.launcher,
             parts.system_call(),
-            lambda name: worked_on(parts.engine, f"validation:{name}"),
+            lambda name: worked_on(parts.engine, run_lease(name)),
             orphan_after=SOON,
         )
         with parts.new_unit() as uow:
